@@ -1,0 +1,114 @@
+import type { Clock, Timer } from './clock.js';
+
+/** Something that expires. The fields belong to the wheel; an entry sits in at most one wheel. */
+export abstract class WheelEntry {
+  /** @internal */ wheelPrevious: WheelEntry | undefined = undefined;
+  /** @internal */ wheelNext: WheelEntry | undefined = undefined;
+  /** @internal */ expiresAtTick = 0;
+
+  /** Called once, at most one tick after the time asked for. */
+  abstract onExpired(): void;
+}
+
+class Slot extends WheelEntry {
+  constructor() {
+    super();
+    this.wheelPrevious = this;
+    this.wheelNext = this;
+  }
+  onExpired(): void {}
+}
+
+const SLOTS = 512;
+
+/**
+ * Many deadlines on one timer: adding and removing is O(1) and allocates nothing. The timer runs only while something waits and never
+ * keeps the process alive.
+ * Source: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987, scheme 6 (hashed, unsorted buckets).
+ */
+export class TimerWheel {
+  private readonly slots = Array.from({ length: SLOTS }, () => new Slot());
+  /** The slot under expiry. */
+  private readonly due = new Slot();
+  private timer: Timer | undefined;
+  private currentTick = 0;
+  private count = 0;
+
+  constructor(
+    private readonly clock: Clock,
+    /** Resolution in ms. */
+    private readonly tickMs = 10,
+  ) {}
+
+  /** Entries that wait. */
+  get size(): number {
+    return this.count;
+  }
+
+  /** Expires the entry at a time of the clock; a time already past means the next tick. Moves an entry that already waits. */
+  add(entry: WheelEntry, atMs: number): void {
+    this.remove(entry);
+    if (this.timer === undefined) this.startTicking();
+    const tick = Math.max(Math.ceil(atMs / this.tickMs), this.currentTick + 1);
+    entry.expiresAtTick = tick;
+    this.append(entry, this.slots[tick & (SLOTS - 1)]!);
+  }
+
+  /** Harmless for an entry that does not wait. */
+  remove(entry: WheelEntry): void {
+    if (entry.wheelNext === undefined) return;
+    entry.wheelPrevious!.wheelNext = entry.wheelNext;
+    entry.wheelNext.wheelPrevious = entry.wheelPrevious;
+    entry.wheelPrevious = entry.wheelNext = undefined;
+    this.count--;
+  }
+
+  private startTicking(): void {
+    this.currentTick = Math.floor(this.clock.now() / this.tickMs);
+    this.timer = this.clock.after(this.tickMs, this.onTick);
+  }
+
+  private readonly onTick = (): void => {
+    const target = Math.floor(this.clock.now() / this.tickMs);
+    // After a long pause every slot is due once; walking further would only repeat.
+    const first = Math.max(this.currentTick + 1, target - SLOTS + 1);
+    this.currentTick = target;
+    for (let tick = first; tick <= target; tick++) this.expireSlot(this.slots[tick & (SLOTS - 1)]!, target);
+    this.timer = this.count > 0 ? this.clock.after(this.tickMs, this.onTick) : undefined;
+  };
+
+  /** Takes the slot's list aside first: callbacks may add to it, or remove from it, while it is walked. */
+  private expireSlot(slot: Slot, nowTick: number): void {
+    const { due } = this;
+    if (slot.wheelNext === slot) return;
+    due.wheelNext = slot.wheelNext;
+    due.wheelPrevious = slot.wheelPrevious;
+    due.wheelNext!.wheelPrevious = due;
+    due.wheelPrevious!.wheelNext = due;
+    slot.wheelNext = slot.wheelPrevious = slot;
+    for (let entry = due.wheelNext!; entry !== due; entry = due.wheelNext!) {
+      this.remove(entry);
+      if (entry.expiresAtTick <= nowTick) expire(entry);
+      else this.append(entry, slot);
+    }
+  }
+
+  private append(entry: WheelEntry, slot: Slot): void {
+    entry.wheelPrevious = slot.wheelPrevious;
+    entry.wheelNext = slot;
+    slot.wheelPrevious!.wheelNext = entry;
+    slot.wheelPrevious = entry;
+    this.count++;
+  }
+}
+
+/** A callback that throws is an uncaught error as any timer's would be, and does not keep the others waiting for ever. */
+function expire(entry: WheelEntry): void {
+  try {
+    entry.onExpired();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,69 @@
+import { BlockList, isIP } from 'node:net';
+
+import { invalidOption } from '../core/options.js';
+
+/**
+ * Ranges that no instance may announce: a registry that can be written to would otherwise turn every caller into a probe of its own
+ * host, its cloud's metadata service or its whole segment. Loopback is not among them: the first program runs there.
+ */
+const DENIED: readonly (readonly [network: string, prefix: number])[] = [
+  ['0.0.0.0', 8], // unspecified: connects to this very host
+  ['169.254.0.0', 16], // link-local, and the metadata service of most clouds
+  ['224.0.0.0', 4], // multicast
+  ['255.255.255.255', 32], // broadcast
+  ['100.100.100.200', 32], // metadata service: Alibaba Cloud
+  ['168.63.129.16', 32], // metadata service: Azure
+  ['192.0.0.192', 32], // metadata service: Oracle Cloud
+  ['::', 128], // unspecified
+  ['fe80::', 10], // link-local
+  ['ff00::', 8], // multicast
+  ['fd00:ec2::', 32], // metadata service: AWS
+  ['64:ff9b::a9fe:0', 112], // 169.254.0.0/16 behind NAT64
+];
+
+/** `2852039166`, `0xa9fea9fe`, `169.254.43518`: names to us, IPv4 addresses to getaddrinfo (WHATWG URL, "ends in a number"). */
+const DISGUISED_IPV4 = /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/i;
+
+/** Which hosts may be connected to. IPv4-mapped IPv6 addresses are judged by the IPv4 rules. */
+export class AddressPolicy {
+  private readonly denied = blockList(DENIED);
+  private readonly allowed: BlockList;
+
+  /**
+   * @param allow addresses and CIDR ranges that are fine although they are denied by default
+   * @throws ConfigurationError `OPTION_INVALID`
+   */
+  constructor(allow: readonly string[] = [], path = 'discovery.allowAddresses') {
+    this.allowed = blockList(allow.map((range, index) => parseRange(range, `${path}[${index}]`)));
+  }
+
+  /**
+   * Why a host is not to be connected to, or `undefined`. A host name passes: what it resolves to has to be asked about again, by
+   * whoever resolves it.
+   */
+  problem(host: string): string | undefined {
+    const zone = host.indexOf('%');
+    const bare = zone < 0 ? host : host.slice(0, zone);
+    const family = isIP(bare);
+    if (family === 0) {
+      return DISGUISED_IPV4.test(host) ? `${host} is no host name, and no address in its usual form` : undefined;
+    }
+    const type = family === 4 ? 'ipv4' : 'ipv6';
+    if (!this.denied.check(bare, type) || this.allowed.check(bare, type)) return undefined;
+    return `${host} is a link-local, metadata, multicast or unspecified address; where that is meant, list it in discovery.allowAddresses`;
+  }
+}
+
+function blockList(ranges: readonly (readonly [string, number])[]): BlockList {
+  const list = new BlockList();
+  for (const [network, prefix] of ranges) list.addSubnet(network, prefix, isIP(network) === 4 ? 'ipv4' : 'ipv6');
+  return list;
+}
+
+function parseRange(range: unknown, path: string): [string, number] {
+  const [network = '', digits] = typeof range === 'string' ? range.split('/', 2) : [];
+  const bits = isIP(network) === 4 ? 32 : 128;
+  const prefix = digits === undefined ? bits : /^\d{1,3}$/.test(digits) ? Number(digits) : NaN;
+  if (isIP(network) !== 0 && !network.includes('%') && prefix <= bits) return [network, prefix];
+  throw invalidOption(path, "an address or range such as '169.254.7.1' or 'fe80::/10'", range);
+}

@@ -1,0 +1,36 @@
+import { Catch, HttpException, type ArgumentsHost, type RpcExceptionFilter } from '@nestjs/common';
+import { BaseRpcExceptionFilter } from '@nestjs/microservices';
+import { throwError, type Observable } from 'rxjs';
+
+import { HTTP_STATUS, RemoteError, RookeryError, type Code } from '../core/errors.js';
+
+/**
+ * Lets callers know more of what a handler threw than Nest's own filter does: an `HttpException` arrives with the code that fits its status
+ * and its response as data, a `RookeryError` with its code. What it does not know is hidden, as ever.
+ *
+ * ```ts
+ * app.useGlobalFilters(new RookeryExceptionFilter()); // or @UseFilters(RookeryExceptionFilter)
+ * ```
+ *
+ * @publicApi
+ */
+@Catch()
+export class RookeryExceptionFilter extends BaseRpcExceptionFilter implements RpcExceptionFilter {
+  override catch(exception: unknown, host: ArgumentsHost): Observable<never> {
+    const error = toRemoteError(exception);
+    return error ? throwError(() => error) : (super.catch(exception as Error, host) as Observable<never>);
+  }
+}
+
+function toRemoteError(exception: unknown): RemoteError | undefined {
+  if (RookeryError.is(exception)) {
+    return new RemoteError(exception.message, { reason: exception.reason }, { code: exception.code });
+  }
+  if (!(exception instanceof HttpException)) return undefined;
+  return new RemoteError(exception.message, exception.getResponse(), { code: codeOfStatus(exception.getStatus()) });
+}
+
+function codeOfStatus(status: number): Code {
+  const known = (Object.keys(HTTP_STATUS) as Code[]).filter((code) => HTTP_STATUS[code] === status);
+  return known[0] ?? (status < 500 ? 'INVALID_ARGUMENT' : 'INTERNAL');
+}

@@ -1,0 +1,323 @@
+import { EventEmitter } from 'node:events';
+
+import { Logger } from '@nestjs/common';
+import { Server, type MessageHandler } from '@nestjs/microservices';
+import { finalize, isObservable, map } from 'rxjs';
+
+import { isLoopback } from '../core/address.js';
+import { systemClock } from '../core/clock.js';
+import { ConfigurationError } from '../core/errors.js';
+import { serviceInstance, ZONE, type ServiceInstance } from '../core/instance.js';
+import { nameOption } from '../core/options.js';
+import { systemRng } from '../core/random.js';
+import { advertisedAddress } from '../discovery/advertised-address.js';
+import { Registrar, type InstancePatch } from '../discovery/registrar.js';
+import type { RegistrarEvent } from '../discovery/registrar-event.js';
+import { embeddedRegistry } from '../embedded/embedded-registry.js';
+import type { ServiceRegistry } from '../registry/service-registry.js';
+import { Acceptor } from '../transport/acceptor.js';
+import { Handlers } from '../transport/handlers.js';
+import { HandlerTable } from './handler-table.server.js';
+import type { RookeryContext } from './rookery.context.js';
+import { freshInstanceId, serverSettings, type RookeryServerOptions } from './rookery-options.js';
+import { toWireError } from './wire-error.js';
+
+/** What `status` emits. */
+export type RookeryServerStatus = 'connected' | 'registered' | 'draining' | 'disconnected';
+
+/** What `on` listens to. */
+export type RookeryServerEvents = {
+  /** A client has finished its hello, or is gone. */
+  connection: (peer: { service: string; instance: string; address: string }) => void;
+  disconnection: (peer: { service: string; instance: string; address: string }, error?: Error) => void;
+  /** What happened to the registration. */
+  registrar: (event: RegistrarEvent) => void;
+};
+
+/** What `app.listen()` resolves with. */
+export interface ListenInfo {
+  address: string;
+  port: number;
+  family: string;
+  instanceId: string;
+}
+
+/** `listen()` waits this long for the registration; then the application runs, and the registrar goes on trying. */
+const REGISTRATION_PATIENCE_MS = 5_000;
+
+const LOG_EVERY_MS = 10_000;
+
+type Registering = Pick<RookeryServerOptions, 'registry'> & {
+  /** Set by `RookeryModule`: the instance is announced only when Nest has run every bootstrap hook. */
+  awaitsBootstrap?: boolean;
+  instanceId?: string;
+};
+
+/**
+ * The server end of the transport: a Nest microservice strategy that listens, announces itself in the registry, and serves calls.
+ *
+ * ```ts
+ * const app = await NestFactory.createMicroservice(AppModule, { useFactory: (strategy) => ({ strategy }), inject: [RookeryServer] });
+ * await app.listen(); // listening, bootstrapped and registered
+ * ```
+ *
+ * @publicApi
+ */
+export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStatus> {
+  static readonly transportId = Symbol.for('nestjs-rookery');
+
+  protected override readonly logger = new Logger(RookeryServer.name);
+
+  private readonly table = new HandlerTable();
+  private readonly settings: ReturnType<typeof serverSettings>;
+  private readonly emitter = new EventEmitter();
+  private readonly startHook = this.onProcessingStartHook;
+  private readonly bootstrapped: Promise<void>;
+  private markBootstrapped!: () => void;
+  private acceptor: Acceptor | undefined;
+  private registrar: Registrar | undefined;
+  private ownRegistry: ServiceRegistry | undefined;
+  private draining: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
+  private loggedAtMs = -Infinity;
+
+  /** @throws ConfigurationError `OPTION_INVALID` naming the field */
+  constructor(private readonly options: RookeryServerOptions & Registering = {}) {
+    super();
+    this.settings = serverSettings(options);
+    this.transportId = RookeryServer.transportId;
+    // Nest 12 asks for it; on 11 it is a field nobody reads.
+    Object.defineProperty(this, 'propagatesEventHandlerErrors', { value: true });
+    this.initializeSerializer(options as never);
+    this.initializeDeserializer(options as never);
+    this.bootstrapped = options.awaitsBootstrap ? new Promise((resolve) => (this.markBootstrapped = resolve)) : Promise.resolve();
+  }
+
+  /** The instance as it is announced, once it listens. */
+  get instance(): ServiceInstance | undefined {
+    return this.registrar?.instance;
+  }
+
+  /** Calls whose handlers have not ended. */
+  get inFlight(): number {
+    return this.acceptor?.inFlight ?? 0;
+  }
+
+  override addHandler(pattern: unknown, callback: MessageHandler, isEventHandler = false, extras: Record<string, unknown> = {}): void {
+    const route = this.normalizePattern(pattern as never);
+    callback.isEventHandler = isEventHandler;
+    callback.extras = extras;
+    if (this.table.add(route, callback, isEventHandler)) {
+      this.logger.warn(`two message handlers for the pattern ${route}: the last one is used; give one of them another pattern`);
+    }
+    if (!isEventHandler || !this.messageHandlers.has(route)) this.messageHandlers.set(route, callback);
+  }
+
+  /** The handler of a normalized pattern as it is: a pattern that happens to be JSON is no exception. */
+  override getHandlerByPattern(route: string): MessageHandler | null {
+    return this.table.messages.get(route) ?? this.table.events.get(route)?.[0] ?? null;
+  }
+
+  /** Called by Nest, which does not await it: whatever goes wrong reaches the callback. */
+  listen(callback: (error?: unknown, info?: ListenInfo) => void): void {
+    this.start().then(
+      (info) => callback(undefined, info),
+      (error: unknown) => callback(error),
+    );
+  }
+
+  /** Called by `RookeryModule` when every bootstrap hook has run. */
+  bootstrapDone(): void {
+    this.markBootstrapped?.();
+  }
+
+  /** Changes what is announced: weight, metadata, status. @throws RookeryError `INSTANCE_INVALID` */
+  update(patch: InstancePatch): void {
+    this.registrar?.update(patch);
+  }
+
+  /**
+   * Leaves in good order: out of the registry, clients are asked to move and served until they have (at most `drain.linger`), then running
+   * handlers may end (at most `drain.grace`). Every call returns the same promise.
+   */
+  drain(): Promise<void> {
+    return (this.draining ??= this.leave());
+  }
+
+  /** Drains, then closes what is left. May be called twice. */
+  close(): Promise<void> {
+    return (this.closing ??= this.drain().then(async () => {
+      await this.ownRegistry?.close();
+      this.emitter.removeAllListeners();
+      this._status$.next('disconnected');
+    }));
+  }
+
+  on<E extends keyof RookeryServerEvents>(event: E, callback: RookeryServerEvents[E]): void {
+    this.emitter.on(event, callback);
+  }
+
+  /** `{ server, registry, connections }`: Node's server, the registry in use, the open connections. */
+  unwrap<T = unknown>(): T {
+    const { acceptor, options, ownRegistry } = this;
+    return { server: acceptor?.netServer, registry: options.registry ?? ownRegistry, connections: acceptor?.connections } as T;
+  }
+
+  private async start(): Promise<ListenInfo> {
+    const { host, port } = this.settings;
+    const service = nameOption('service', this.options.service);
+    this.checkBind(host);
+    const instanceId = this.options.instanceId ?? freshInstanceId(service);
+    const acceptor = this.makeAcceptor(service, instanceId);
+    const bound = await acceptor.listen(host, port);
+    this.acceptor = acceptor;
+    this._status$.next('connected');
+    const isRegistered = this.bootstrapped.then(() => this.register(service, instanceId, bound.port));
+    if (!this.options.awaitsBootstrap) await isRegistered;
+    else await Promise.race([isRegistered, afterThisTurn()]);
+    return { ...bound, instanceId };
+  }
+
+  private makeAcceptor(service: string, instance: string): Acceptor {
+    const { keys, codecs, limits, keepAlive } = this.settings;
+    const list = this.table.toHandlers(this.run, (pattern, error) => this.logger.error(`a handler of the event ${pattern} failed: ${shown(error)}`));
+    return new Acceptor({
+      self: { service, instance },
+      handlers: new Handlers(list, toWireError),
+      keys,
+      codecs,
+      limits,
+      keepAlive,
+      onConnection: ({ peer }) => this.emitter.emit('connection', peer),
+      onConnectionClosed: ({ peer }, error) => this.emitter.emit('disconnection', peer, error),
+    });
+  }
+
+  private readonly run = (handler: MessageHandler, data: unknown, context: RookeryContext): unknown =>
+    this.options.serializer || this.options.deserializer
+      ? this.runConverted(handler, data, context)
+      : this.runPlain(handler, data, context);
+
+  /** Between the custom deserializer and the custom serializer. */
+  private async runConverted(handler: MessageHandler, data: unknown, context: RookeryContext): Promise<unknown> {
+    const pattern = context.getPattern();
+    const packet = await this.deserializer.deserialize({ pattern, data }, { pattern });
+    const result: unknown = await this.runPlain(handler, packet.data, context);
+    return isObservable(result) ? result.pipe(map((value) => this.serialized(value))) : this.serialized(result);
+  }
+
+  private serialized(response: unknown): unknown {
+    return (this.serializer.serialize({ id: '', response }) as { response: unknown }).response;
+  }
+
+  private runPlain(handler: MessageHandler, data: unknown, context: RookeryContext): unknown {
+    const isHooked = this.onProcessingStartHook !== this.startHook || this.onProcessingEndHook !== undefined;
+    return isHooked ? this.runHooked(handler, data, context) : handler(data, context);
+  }
+
+  /** Around the handler's whole run, a stream's end included; the end hook is called exactly once. */
+  private runHooked(handler: MessageHandler, data: unknown, context: RookeryContext): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      let hasEnded = false;
+      const end = () => {
+        if (hasEnded) return;
+        hasEnded = true;
+        this.onProcessingEndHook?.(RookeryServer.transportId, context);
+      };
+      this.onProcessingStartHook(RookeryServer.transportId, context, async () => {
+        try {
+          const result: unknown = await handler(data, context);
+          if (isObservable(result)) return resolve(result.pipe(finalize(end)));
+          end();
+          resolve(result);
+        } catch (error) {
+          end();
+          reject(error as Error);
+        }
+      });
+    });
+  }
+
+  private checkBind(host: string): void {
+    if (isLoopback(host) || !this.settings.keys.isEmpty) return;
+    if (!this.options.insecure) {
+      throw new ConfigurationError(
+        'INSECURE_BIND',
+        `host: ${host} can be reached from other machines, and anybody there could call this service; set auth.secrets, or insecure: true if the network is trusted`,
+      );
+    }
+    this.logger.warn(`${host} takes calls from other machines without authentication, since insecure is set`);
+  }
+
+  private async register(service: string, instanceId: string, boundPort: number): Promise<void> {
+    if (this.draining) return;
+    const registry = (this.options.registry ?? (this.ownRegistry ??= embeddedRegistry()));
+    this.registrar = new Registrar({
+      registry,
+      clock: systemClock,
+      rng: systemRng,
+      options: this.options.registrar,
+      onEvent: (event) => this.onRegistrarEvent(event, registry),
+      onStateChanged: (state) => {
+        if (state === 'registered') this._status$.next('registered');
+      },
+    });
+    const isRegistered = this.registrar.start(this.record(service, instanceId, boundPort));
+    const patience = new Promise<void>((resolve) => setTimeout(resolve, REGISTRATION_PATIENCE_MS).unref());
+    await Promise.race([isRegistered, patience]);
+  }
+
+  private record(serviceName: string, instanceId: string, boundPort: number): ServiceInstance {
+    const { version, weight, tags, metadata, zone, clusterName, namespaceId, groupName, advertise } = this.options;
+    const address = advertisedAddress({ advertise, bindHost: this.settings.host, port: boundPort });
+    return serviceInstance({
+      serviceName,
+      instanceId,
+      ip: address.host,
+      port: address.port,
+      metadata: zone === undefined ? { ...metadata } : { ...metadata, [ZONE]: zone },
+      ...(version !== undefined && { version }),
+      ...(weight !== undefined && { weight }),
+      ...(tags !== undefined && { tags }),
+      ...(clusterName !== undefined && { clusterName }),
+      ...(namespaceId !== undefined && { namespaceId }),
+      ...(groupName !== undefined && { groupName }),
+    });
+  }
+
+  private async leave(): Promise<void> {
+    const { acceptor } = this;
+    if (acceptor === undefined) return;
+    this._status$.next('draining');
+    await this.registrar?.close();
+    acceptor.announceDrain();
+    await acceptor.emptied(this.settings.lingerMs);
+    await acceptor.close(this.settings.graceMs);
+  }
+
+  private onRegistrarEvent(event: RegistrarEvent, registry: ServiceRegistry): void {
+    this.emitter.emit('registrar', event);
+    const { serviceName, instanceId, ip, port } = event.instance;
+    if (event.type === 'registered') {
+      this.loggedAtMs = -Infinity;
+      return this.logger.log(`${serviceName} (${instanceId}) is registered in ${registry.name} at ${ip}:${port}`);
+    }
+    if (event.type !== 'attempt-failed' && event.type !== 'lease-lost') return;
+    if (performance.now() - this.loggedAtMs < LOG_EVERY_MS) return;
+    this.loggedAtMs = performance.now();
+    const what = event.type === 'lease-lost' ? 'its lease was lost' : `cannot ${event.task}: ${shown(event.error)}`;
+    this.logger.warn(`${serviceName} (${instanceId}) in ${registry.name}: ${what}; trying again. Check that the registry runs and can be reached.`);
+  }
+}
+
+/** A turn of the event loop: a registry at hand has answered by then. */
+function afterThisTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function shown(error: unknown): string {
+  if (error instanceof Error) return error.message;
+  const { message } = (error ?? {}) as { message?: unknown };
+  return typeof message === 'string' ? message : String(error);
+}
+

@@ -1,0 +1,183 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+import { formatAddress } from '../core/address.js';
+import { RookeryError } from '../core/errors.js';
+import { TimerWheel } from '../core/timer-wheel.js';
+import { systemClock } from '../core/clock.js';
+import type { KeyRing } from '../wire/auth.js';
+import type { Codec } from '../wire/codec.js';
+import type { Identity } from '../wire/hello.js';
+import { encodeManifest } from '../wire/manifest.js';
+import type { Handlers } from './handlers.js';
+import type { KeepAliveTimes } from './keep-alive.js';
+import type { TransportLimits } from './limits.js';
+import { ServerConnection, type ServerConnectionContext } from './server-connection.js';
+
+export interface AcceptorOptions {
+  self: Identity;
+  handlers: Handlers;
+  keys: KeyRing;
+  codecs: readonly Codec[];
+  limits: TransportLimits;
+  keepAlive: KeepAliveTimes;
+  /** A connection has finished its hello. */
+  onConnection?: ((connection: ServerConnection) => void) | undefined;
+  onConnectionClosed?: ((connection: ServerConnection, error: Error | undefined) => void) | undefined;
+}
+
+/** The listening socket and everything accepted on it. */
+export class Acceptor {
+  readonly connections = new Set<ServerConnection>();
+
+  private readonly wheel = new TimerWheel(systemClock);
+  private readonly context: ServerConnectionContext;
+  private server: Server | undefined;
+  private running = 0;
+  private greeting = 0;
+  private isDraining = false;
+  private onIdle: (() => void) | undefined;
+  private onEmpty: (() => void) | undefined;
+
+  constructor(private readonly options: AcceptorOptions) {
+    const { self, keys, codecs, limits, handlers, keepAlive } = options;
+    this.context = {
+      self,
+      keys,
+      codecs,
+      handlers,
+      keepAlive,
+      transportLimits: limits,
+      limits: { maxFrameBytes: limits.maxFrameBytes, streamWindowBytes: limits.streamWindowBytes, maxInFlight: limits.maxInFlightPerConnection },
+      manifest: encodeManifest(handlers.list),
+      wheel: this.wheel,
+      takeSlot: () => this.takeSlot(),
+      freeSlot: () => this.freeSlot(),
+      onReady: (connection) => this.onReady(connection),
+      onClosed: (connection, error) => this.onClosed(connection, error),
+    };
+  }
+
+  /** Handlers that run. */
+  get inFlight(): number {
+    return this.running;
+  }
+
+  /** Where it listens, once it does. */
+  get address(): AddressInfo | undefined {
+    return (this.server?.address() as AddressInfo | null) ?? undefined;
+  }
+
+  get netServer(): Server | undefined {
+    return this.server;
+  }
+
+  /** @throws RookeryError `ADDRESS_IN_USE`, `LISTEN_FAILED` */
+  listen(host: string, port: number): Promise<AddressInfo> {
+    const server = createServer((socket) => this.accept(socket));
+    this.server = server;
+    return new Promise((resolve, reject) => {
+      server.once('error', (cause) => {
+        this.server = undefined;
+        reject(listenError(cause as NodeJS.ErrnoException, host, port));
+      });
+      server.listen({ host, port }, () => {
+        server.removeAllListeners('error');
+        // What can fail from here on is one accept; the connections that stand must not fall with it.
+        server.on('error', () => undefined);
+        resolve(server.address() as AddressInfo);
+      });
+    });
+  }
+
+  /** Asks every client to move away; calls made meanwhile are still served. */
+  announceDrain(): void {
+    this.isDraining = true;
+    for (const connection of this.connections) connection.announceDrain();
+  }
+
+  /** Resolves when no client is connected any more, or after `timeoutMs`. */
+  emptied(timeoutMs: number): Promise<void> {
+    if (this.connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.onEmpty = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      this.onEmpty = done;
+    });
+  }
+
+  /**
+   * Takes no further connections and calls, waits for running handlers at most `graceMs`, then closes everything.
+   * Callers of handlers that did not end by then see their connection close.
+   */
+  async close(graceMs: number): Promise<void> {
+    const { server } = this;
+    if (server === undefined) return;
+    this.server = undefined;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const connection of [...this.connections]) connection.refuseCalls();
+    if (this.running > 0) await this.idleWithin(graceMs);
+    const cut = setTimeout(() => this.destroyAll(), this.running > 0 ? 0 : CLOSE_LINGER_MS);
+    await closed;
+    clearTimeout(cut);
+  }
+
+  private idleWithin(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, graceMs);
+      this.onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  private destroyAll(): void {
+    for (const connection of [...this.connections]) connection.destroy();
+  }
+
+  private accept(socket: Socket): void {
+    const { maxConnections, maxUnauthenticated } = this.options.limits;
+    if (this.connections.size >= maxConnections || this.greeting >= maxUnauthenticated) return void socket.destroy();
+    this.greeting++;
+    this.connections.add(new ServerConnection(socket, this.context));
+  }
+
+  private onReady(connection: ServerConnection): void {
+    this.greeting--;
+    if (this.isDraining) connection.announceDrain();
+    this.options.onConnection?.(connection);
+  }
+
+  private onClosed(connection: ServerConnection, error: Error | undefined): void {
+    if (!connection.isAuthenticated) this.greeting--;
+    this.connections.delete(connection);
+    if (this.connections.size === 0) this.onEmpty?.();
+    this.options.onConnectionClosed?.(connection, error);
+  }
+
+  private takeSlot(): boolean {
+    if (this.running >= this.options.limits.maxInFlight) return false;
+    this.running++;
+    return true;
+  }
+
+  private freeSlot(): void {
+    this.running--;
+    if (this.running === 0) this.onIdle?.();
+  }
+}
+
+/** How long a client may take to close its side after the last reply. */
+const CLOSE_LINGER_MS = 500;
+
+function listenError(cause: NodeJS.ErrnoException, host: string, port: number): RookeryError {
+  const where = formatAddress(host, port);
+  if (cause.code === 'EADDRINUSE') {
+    return new RookeryError('ADDRESS_IN_USE', `cannot listen on ${where}: the port is in use; choose another, or port 0 for a free one`, { cause });
+  }
+  return new RookeryError('LISTEN_FAILED', `cannot listen on ${where}: ${cause.message}; check the host option`, { cause });
+}

@@ -1,0 +1,330 @@
+import type { Socket } from 'node:net';
+
+import { RookeryError, type Reason } from '../core/errors.js';
+import type { TimerWheel } from '../core/timer-wheel.js';
+import { bodyFlags, readBody, writeBody } from '../wire/body.js';
+import { writeCallHead } from '../wire/call-head.js';
+import type { Codec } from '../wire/codec.js';
+import { readError } from '../wire/error-body.js';
+import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, HEADER_BYTES, NO_LAST_CALL } from '../wire/frame.js';
+import type { Identity } from '../wire/hello.js';
+import { decodeManifest, type ManifestEntry } from '../wire/manifest.js';
+import { malformed } from '../wire/metadata-block.js';
+import { correlationId } from './correlation-id.js';
+import { ClientHandshake, type ClientHandshakeOptions } from './client-handshake.js';
+import { FrameSocket, type FrameSocketOwner } from './frame-socket.js';
+import { KeepAlive, type KeepAliveTimes } from './keep-alive.js';
+import type { TransportLimits } from './limits.js';
+import type { OutgoingCall } from './outgoing-call.js';
+import { PendingCalls, type PendingCall } from './pending-calls.js';
+
+export interface ClientConnectionOptions extends ClientHandshakeOptions {
+  transportLimits: TransportLimits;
+  keepAlive: KeepAliveTimes;
+  wheel: TimerWheel;
+}
+
+/** What the pool hears of a connection. Each is called at most once. */
+export interface ClientConnectionObserver {
+  onReady(connection: ClientConnection): void;
+  /** The server wants no further calls here; those under way go on. */
+  onDraining(connection: ClientConnection): void;
+  onClosed(connection: ClientConnection, error: RookeryError): void;
+}
+
+/** A pattern as the server announced it. */
+export interface Announced {
+  readonly index: number;
+  readonly entry: ManifestEntry;
+}
+
+type State = 'handshake' | 'ready' | 'draining' | 'closed';
+
+/** A call in flight here, with what flow control needs of it. */
+export interface ConnectionCall extends PendingCall {
+  readonly call: OutgoingCall;
+  /** Bytes consumed and not yet given back as credit. */
+  owedBytes: number;
+}
+
+/** The dialling end of one connection: many calls at once, replies matched by id, streams under credit. */
+export class ClientConnection implements FrameSocketOwner {
+  state: State = 'handshake';
+  /** The server as its hello named it; empty until then. */
+  peer: Identity = { service: '', instance: '' };
+
+  private readonly link: FrameSocket;
+  private readonly handshake: ClientHandshake;
+  private readonly keepAlive: KeepAlive;
+  private readonly messages = new Map<string, Announced>();
+  private readonly events = new Map<string, Announced>();
+  private calls = new PendingCalls(1);
+  private codec!: Codec;
+  private busySinceMs = 0;
+  private lastExecutedId = NO_LAST_CALL;
+  private goaway: RookeryError | undefined;
+
+  constructor(
+    socket: Socket,
+    private readonly options: ClientConnectionOptions,
+    private readonly observer: ClientConnectionObserver,
+  ) {
+    this.link = new FrameSocket(socket, this, options.transportLimits);
+    this.handshake = new ClientHandshake(options);
+    this.keepAlive = new KeepAlive(this.link, options.wheel, options.keepAlive, () => (this.calls.size > 0 ? this.busySinceMs : undefined));
+    this.handshake.writeHello(this.link.writer);
+    this.link.flush();
+  }
+
+  get inFlight(): number {
+    return this.calls.size;
+  }
+
+  /** The correlation id of a call that travels without one: both ends know it, so it costs no byte. */
+  correlationIdOf(callId: number): string {
+    return correlationId(this.handshake.nonce, callId);
+  }
+
+  /** Whether a call may be started here now. */
+  get hasRoom(): boolean {
+    return this.state === 'ready' && !this.calls.isFull;
+  }
+
+  /**
+   * Starts a call; needs `hasRoom`. Replies reach `pending`, also when it cannot be written.
+   *
+   * @throws RookeryError `ENCODE_FAILED`, `FRAME_TOO_LARGE`, `PATTERN_INVALID`, `METADATA_INVALID`; nothing is then in flight
+   */
+  send(pending: ConnectionCall, announced: Announced | undefined, nowMs: number): void {
+    const { call } = pending;
+    const wantsReply = call.kind !== 'event' || call.options.wantsAck === true;
+    this.write(call, announced, wantsReply, wantsReply ? this.track(pending, nowMs) : 0, nowMs, pending);
+    call.wasSent = true;
+    this.link.flushSoon();
+    if (!wantsReply) pending.complete();
+  }
+
+  /** What the server announced of a call's pattern, if it did. */
+  announced(call: OutgoingCall): Announced | undefined {
+    return (call.kind === 'event' ? this.events : this.messages).get(call.pattern);
+  }
+
+  /** Monotonic time at which the server was last heard, in ms. */
+  get lastReadAtMs(): number {
+    return this.link.lastReadAtMs;
+  }
+
+  /** Takes a call back and tells the server; replies that still come are dropped. */
+  cancel(pending: ConnectionCall, code: number = CancelCode.UNSUBSCRIBED): void {
+    const { callId } = pending;
+    if (callId === 0) return;
+    this.calls.remove(pending);
+    if (!this.link.isOpen) return;
+    this.link.writer.bare(FrameType.CANCEL, code, callId);
+    this.link.flushSoon();
+    this.endIfDrained();
+  }
+
+  /** The reader of a stream is done with this many bytes. */
+  release(pending: ConnectionCall, bytes: number): void {
+    pending.owedBytes += bytes;
+    if (pending.callId === 0 || pending.owedBytes * 2 < this.options.limits.streamWindowBytes) return;
+    const { writer } = this.link;
+    const start = writer.begin(FrameType.CREDIT, 0, 0, pending.callId);
+    writer.uint32(pending.owedBytes);
+    writer.end(start);
+    pending.owedBytes = 0;
+    this.link.flushSoon();
+  }
+
+  /** Lets calls under way end, then closes; `destroy` does not wait. */
+  close(): void {
+    if (this.state === 'closed') return;
+    if (this.state === 'ready') this.becomeDraining();
+    else this.endIfDrained();
+  }
+
+  destroy(error: RookeryError): void {
+    this.link.destroy(error);
+  }
+
+  onFrame(type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void {
+    switch (type) {
+      case FrameType.REPLY:
+        return this.onReply(flags, callId, bytes, start, end);
+      case FrameType.ERROR:
+        return this.onError(flags, callId, bytes, start, end);
+      case FrameType.PING:
+        this.link.writer.bare(FrameType.PONG, 0, callId);
+        return this.link.flushSoon();
+      case FrameType.PONG:
+        return;
+      case FrameType.GOAWAY:
+        return this.onGoaway(code, callId, bytes.toString('utf8', start, end));
+      case FrameType.HELLO:
+        return this.onHello(bytes.subarray(start, end));
+      case FrameType.AUTH:
+        return this.onProof(bytes.subarray(start, end));
+      case FrameType.MANIFEST:
+        return this.onManifest(bytes.subarray(start, end));
+      default:
+        if (type < FIRST_OPTIONAL_TYPE) throw malformed(`a frame of the unknown type ${type}`);
+    }
+  }
+
+  onProtocolError(error: RookeryError): void {
+    this.link.destroy(error);
+  }
+
+  onSocketClosed(cause: Error | undefined): void {
+    if (this.state === 'closed') return;
+    const hadHello = this.state !== 'handshake';
+    this.state = 'closed';
+    this.keepAlive.stop();
+    const error = this.goaway ?? closeError(cause, hadHello);
+    this.calls.failAll((id) => this.lostCall(id, cause));
+    this.observer.onClosed(this, error);
+  }
+
+  private track(pending: ConnectionCall, nowMs: number): number {
+    if (this.calls.size === 0) this.busySinceMs = nowMs;
+    return this.calls.add(pending);
+  }
+
+  private write(call: OutgoingCall, announced: Announced | undefined, wantsReply: boolean, callId: number, nowMs: number, pending: ConnectionCall): void {
+    const { writer } = this.link;
+    const { metadata } = call;
+    const isEvent = call.kind === 'event';
+    let flags = bodyFlags(call.data);
+    if (announced === undefined) flags |= Flag.PATTERN;
+    if (metadata !== undefined) flags |= Flag.METADATA;
+    if (isEvent && wantsReply) flags |= Flag.ACK;
+    const start = writer.begin(isEvent ? FrameType.EVENT : FrameType.REQUEST, flags, announced?.index ?? 0, callId);
+    try {
+      writeCallHead(call.deadlineAtMs - nowMs, announced ? undefined : call.pattern, metadata, writer, this.options.transportLimits);
+      writeBody(call.data, this.codec, writer);
+      writer.end(start);
+    } catch (error) {
+      writer.abandon(start);
+      this.calls.remove(pending);
+      throw error;
+    }
+  }
+
+  private onReply(flags: number, callId: number, bytes: Buffer, start: number, end: number): void {
+    const pending = this.calls.get(callId) as ConnectionCall | undefined;
+    if (pending === undefined) return this.dropLate();
+    const isLast = (flags & Flag.END) !== 0;
+    if (isLast) this.calls.remove(pending);
+    if ((flags & Flag.NO_VALUE) === 0) {
+      let value: unknown;
+      try {
+        value = readBody(flags, this.codec, bytes, start, end);
+      } catch (error) {
+        return this.failUnreadable(pending, error as RookeryError);
+      }
+      pending.next(value, isLast ? 0 : end - start + HEADER_BYTES);
+    }
+    if (isLast) {
+      pending.complete();
+      this.endIfDrained();
+    } else if (pending.call.options.isPulled !== true) {
+      this.release(pending, end - start + HEADER_BYTES);
+    }
+  }
+
+  private onError(flags: number, callId: number, bytes: Buffer, start: number, end: number): void {
+    const pending = this.calls.get(callId);
+    if (pending === undefined) return this.dropLate();
+    this.calls.remove(pending);
+    let error: RookeryError;
+    try {
+      error = readError(flags, this.codec, bytes, start, end);
+    } catch (unreadable) {
+      error = unreadable as RookeryError;
+    }
+    pending.fail(error);
+    this.endIfDrained();
+  }
+
+  /** A draining connection closes with its last call. */
+  private endIfDrained(): void {
+    if (this.state === 'draining' && this.calls.size === 0) this.link.end();
+  }
+
+  /** A reply after cancellation or deadline: nobody waits for it. Before the handshake there are no calls at all. */
+  private dropLate(): void {
+    if (this.state === 'handshake') throw malformed('a reply before the end of the handshake');
+  }
+
+  private failUnreadable(pending: ConnectionCall, error: RookeryError): void {
+    this.cancel(pending);
+    pending.fail(new RookeryError(error.reason, `the reply cannot be read: ${error.message}`, { code: 'INTERNAL', outcome: 'handled', cause: error }));
+  }
+
+  private onHello(bytes: Buffer): void {
+    this.handshake.onServerHello(bytes);
+    if (!this.handshake.awaitsProof) this.trustPeer();
+  }
+
+  private onProof(bytes: Buffer): void {
+    this.handshake.onServerProof(bytes, this.link.writer);
+    this.trustPeer();
+    this.link.flush();
+  }
+
+  /** From here on the peer may send frames of full size: the MANIFEST is next. */
+  private trustPeer(): void {
+    this.link.decoder.maxPayloadBytes = this.options.transportLimits.maxFrameBytes;
+  }
+
+  private onManifest(bytes: Buffer): void {
+    const { server, codec } = this.handshake.agreement;
+    for (const [index, entry] of decodeManifest(bytes).entries()) {
+      (entry.kind === 'event' ? this.events : this.messages).set(entry.pattern, { index, entry });
+    }
+    if (this.state !== 'handshake') return;
+    const { transportLimits } = this.options;
+    this.peer = { service: server.service, instance: server.instance };
+    this.codec = codec;
+    this.calls = new PendingCalls(Math.min(server.limits.maxInFlight, transportLimits.maxInFlightPerConnection));
+    this.link.writer.maxPayloadBytes = server.limits.maxFrameBytes;
+    this.state = 'ready';
+    this.keepAlive.start();
+    this.observer.onReady(this);
+  }
+
+  private onGoaway(code: number, lastExecutedId: number, text: string): void {
+    this.lastExecutedId = lastExecutedId;
+    if (code !== GoawayCode.DRAINING) this.goaway = new RookeryError(GOAWAY_REASONS[code] ?? 'CONNECTION_LOST', text || 'the peer closed the connection');
+    if (this.state === 'ready') this.becomeDraining();
+    else if (this.state === 'handshake') this.link.destroy(this.goaway);
+  }
+
+  private becomeDraining(): void {
+    if (this.state !== 'ready') return;
+    this.state = 'draining';
+    this.observer.onDraining(this);
+    this.endIfDrained();
+  }
+
+  /** What a call lost with its connection is told: one above the server's last executed id was never run. */
+  private lostCall(callId: number, cause: Error | undefined): RookeryError {
+    if (callId > this.lastExecutedId) return new RookeryError('PEER_DRAINING', 'the instance went away before it took the call', { cause });
+    const why = RookeryError.is(cause) ? cause.message : (cause?.message ?? 'the connection closed');
+    return new RookeryError('CONNECTION_LOST', `no reply: ${why}`, { cause });
+  }
+}
+
+const GOAWAY_REASONS: Readonly<Record<number, Reason>> = {
+  [GoawayCode.PROTOCOL_ERROR]: 'FRAME_MALFORMED',
+  [GoawayCode.LIMIT_EXCEEDED]: 'SERVER_BUSY',
+  [GoawayCode.AUTHENTICATION_FAILED]: 'AUTHENTICATION_FAILED',
+  [GoawayCode.HANDSHAKE_REFUSED]: 'VERSION_UNSUPPORTED',
+};
+
+function closeError(cause: Error | undefined, hadHello: boolean): RookeryError {
+  if (RookeryError.is(cause)) return cause;
+  if (hadHello) return new RookeryError('CONNECTION_LOST', `the connection closed${cause ? `: ${cause.message}` : ''}`, { cause });
+  return new RookeryError('HANDSHAKE_FAILED', `the peer closed the connection before the handshake ended${cause ? `: ${cause.message}` : ''}`, { cause });
+}

@@ -1,0 +1,144 @@
+import type { Socket } from 'node:net';
+
+import { RookeryError } from '../core/errors.js';
+import { FrameDecoder, type FrameSink } from '../wire/frame-decoder.js';
+import { FrameWriter } from '../wire/frame-writer.js';
+import { PREFACE } from '../wire/frame.js';
+import type { TransportLimits } from './limits.js';
+
+/** What a connection does with its socket's frames and its end. */
+export interface FrameSocketOwner extends FrameSink {
+  /** The peer broke the protocol, or a limit; no further frame comes. The owner ends the socket. */
+  onProtocolError(error: RookeryError): void;
+  /** Called once, when the socket is gone; `error` is why, where it did not simply end. */
+  onSocketClosed(error: Error | undefined): void;
+}
+
+/** Beyond this much, a batch does not wait for the end of the tick. */
+const FLUSH_BYTES = 64 * 1024;
+
+/**
+ * One socket as a stream of frames. Frames written during one turn of the event loop, and during the promise jobs it sets off, leave as
+ * one write. What the peer does not take is bounded in bytes and in time.
+ */
+export class FrameSocket {
+  readonly writer: FrameWriter;
+  readonly decoder: FrameDecoder;
+  /** Monotonic time at which bytes last arrived, in ms. */
+  lastReadAtMs: number;
+
+  private isFlushScheduled = false;
+  private isEnding = false;
+  /** After a protocol error nothing the peer says counts. */
+  private isDeaf = false;
+  private closeError: Error | undefined;
+  /** When the peer was last seen to take something, while something waits for it. */
+  private stalledSinceMs: number | undefined;
+  private bytesTaken = 0;
+
+  constructor(
+    readonly socket: Socket,
+    private readonly owner: FrameSocketOwner,
+    private readonly limits: TransportLimits,
+  ) {
+    this.writer = new FrameWriter(limits.maxHelloBytes);
+    this.decoder = new FrameDecoder(owner, limits.maxHelloBytes);
+    this.lastReadAtMs = performance.now();
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.read(chunk));
+    socket.on('error', (error) => (this.closeError ??= error));
+    socket.on('close', () => owner.onSocketClosed(this.closeError));
+    this.writer.raw(PREFACE);
+  }
+
+  get isOpen(): boolean {
+    return !this.socket.destroyed && !this.isEnding;
+  }
+
+  /** Bytes the peer has not taken yet. */
+  get pendingBytes(): number {
+    return this.socket.writableLength + this.writer.length;
+  }
+
+  /** Lets what was written leave at the end of this tick, with everything else written until then. */
+  flushSoon(): void {
+    if (this.writer.length >= FLUSH_BYTES) return this.flush();
+    if (this.isFlushScheduled) return;
+    this.isFlushScheduled = true;
+    process.nextTick(this.flushScheduled);
+  }
+
+  private readonly flushScheduled = (): void => {
+    this.isFlushScheduled = false;
+    this.flush();
+  };
+
+  flush(): void {
+    const { writer, socket } = this;
+    if (writer.length === 0) return;
+    if (socket.destroyed || this.isEnding) return writer.reset();
+    socket.write(writer.view());
+    // The kernel took all of it at once: the buffer is free again.
+    if (socket.writableLength === 0) writer.reset();
+    else {
+      writer.renew();
+      if (socket.writableLength > this.limits.maxSendBufferBytes) this.destroy(overfull(socket.writableLength));
+    }
+  }
+
+  /** Called now and then by the owner: cuts a peer that has taken nothing for too long. */
+  checkStall(nowMs: number): void {
+    const { socket } = this;
+    const taken = socket.bytesWritten - socket.writableLength;
+    if (socket.writableLength === 0 || taken !== this.bytesTaken) {
+      this.bytesTaken = taken;
+      this.stalledSinceMs = undefined;
+    } else if (this.stalledSinceMs === undefined) {
+      this.stalledSinceMs = nowMs;
+    } else if (nowMs - this.stalledSinceMs >= this.limits.sendStallMs) {
+      this.destroy(new RookeryError('CONNECTION_LOST', `the peer took nothing for ${this.limits.sendStallMs} ms and was cut`));
+    }
+  }
+
+  /** Sends what was written, then closes. */
+  end(): void {
+    if (!this.isOpen) return;
+    this.flush();
+    this.isEnding = true;
+    this.socket.end();
+    // A peer that never closes its side must not keep ours.
+    const guard = setTimeout(() => this.socket.destroy(), 1_000).unref();
+    this.socket.once('close', () => clearTimeout(guard));
+  }
+
+  /** Sends what was written (a GOAWAY that says why), then closes with this error. */
+  fail(error: Error): void {
+    this.closeError ??= error;
+    this.isDeaf = true;
+    this.end();
+  }
+
+  destroy(error?: Error): void {
+    this.closeError ??= error;
+    this.socket.destroy();
+  }
+
+  private read(chunk: Buffer): void {
+    this.lastReadAtMs = performance.now();
+    if (this.isDeaf) return;
+    try {
+      this.decoder.push(chunk);
+    } catch (error) {
+      this.isDeaf = true;
+      this.owner.onProtocolError(RookeryError.is(error) ? error : internal(error));
+    }
+  }
+}
+
+function overfull(bytes: number): RookeryError {
+  return new RookeryError('CONNECTION_LOST', `${bytes} bytes wait for a peer that does not read them; it was cut`);
+}
+
+function internal(cause: unknown): RookeryError {
+  return new RookeryError('FRAME_MALFORMED', `a frame could not be handled: ${(cause as Error).message}`, { cause });
+}

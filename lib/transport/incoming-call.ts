@@ -1,0 +1,143 @@
+import { RookeryError } from '../core/errors.js';
+import { CORRELATION_ID, type Metadata } from '../core/metadata.js';
+import { WheelEntry } from '../core/timer-wheel.js';
+import type { Handler } from './handlers.js';
+import { isAsyncIterable, ReplyStream, type Subscribable } from './reply-stream.js';
+import type { ServerConnection } from './server-connection.js';
+
+/** One call a peer makes here, from its frame to the end of its handler. */
+export class IncomingCall extends WheelEntry {
+  private stream: ReplyStream | undefined = undefined;
+  private aborter: AbortController | undefined = undefined;
+  private abortReason: RookeryError | undefined = undefined;
+  /** Whether the last reply was sent, or nobody waits for one. */
+  private isAnswered: boolean;
+
+  constructor(
+    readonly connection: ServerConnection,
+    /** 0 for an event nobody wants acknowledged. */
+    readonly callId: number,
+    readonly handler: Handler,
+    /** As it travelled; `undefined` where there was none. */
+    readonly metadata: Metadata | undefined,
+    /** Monotonic time by which the caller stops waiting, in ms. */
+    readonly deadlineAtMs: number,
+  ) {
+    super();
+    this.isAnswered = callId === 0;
+  }
+
+  /** Aborts when the caller cancelled, its deadline passed, or its connection is gone. Made on first use. */
+  get signal(): AbortSignal {
+    if (this.aborter === undefined) {
+      this.aborter = new AbortController();
+      if (this.abortReason) this.aborter.abort(this.abortReason);
+    }
+    return this.aborter.signal;
+  }
+
+  /** The caller's, or one that both ends derive. */
+  get correlationId(): string {
+    return this.metadata?.[CORRELATION_ID] ?? this.connection.correlationIdOf(this.callId);
+  }
+
+  get isCancelled(): boolean {
+    return this.abortReason !== undefined;
+  }
+
+  /** Runs the handler and answers with what comes of it. */
+  run(data: unknown): void {
+    let result: unknown;
+    try {
+      result = this.handler.handle(data, this);
+    } catch (error) {
+      return this.failed(error);
+    }
+    if (isPromiseLike(result)) void this.settleLater(result);
+    else this.settle(result);
+  }
+
+  /** The peer gives a stream more room. */
+  addCredit(bytes: number): void {
+    this.stream?.addCredit(bytes);
+  }
+
+  /** The connection can take bytes again. */
+  resume(): void {
+    this.stream?.resume();
+  }
+
+  /** The caller no longer waits: the handler hears it through its signal, a stream is unsubscribed. */
+  cancel(reason: RookeryError): void {
+    if (this.abortReason) return;
+    this.abortReason = reason;
+    this.isAnswered = true;
+    if (this.stream) {
+      this.stream.stop();
+      this.ended();
+    }
+    this.aborter?.abort(reason);
+  }
+
+  onExpired(): void {
+    this.connection.onCallExpired(this);
+  }
+
+  /** Called by the stream when it ended by itself. */
+  streamEnded(error: unknown, hasFailed: boolean): void {
+    if (hasFailed) return this.failed(error);
+    if (!this.isAnswered) {
+      this.isAnswered = true;
+      this.connection.writeEnd(this);
+    }
+    this.ended();
+  }
+
+  private async settleLater(promise: PromiseLike<unknown>): Promise<void> {
+    let result: unknown;
+    try {
+      result = await promise;
+    } catch (error) {
+      return this.failed(error);
+    }
+    this.settle(result);
+  }
+
+  private settle(result: unknown): void {
+    if (isSubscribable(result)) {
+      this.stream = new ReplyStream(this);
+      if (this.isCancelled) return this.ended();
+      return this.stream.subscribe(result);
+    }
+    if (isAsyncIterable(result)) {
+      this.stream = new ReplyStream(this);
+      if (this.isCancelled) return this.ended();
+      return this.stream.pump(result);
+    }
+    if (!this.isAnswered) {
+      this.isAnswered = true;
+      this.connection.writeReply(this, result);
+    }
+    this.ended();
+  }
+
+  private failed(error: unknown): void {
+    if (!this.isAnswered) {
+      this.isAnswered = true;
+      this.connection.writeFailure(this, error);
+    }
+    this.ended();
+  }
+
+  private ended(): void {
+    this.connection.callEnded(this);
+  }
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
+}
+
+function isSubscribable(value: unknown): value is Subscribable {
+  return typeof value === 'object' && value !== null && typeof (value as Subscribable).subscribe === 'function';
+}

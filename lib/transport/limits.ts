@@ -1,0 +1,68 @@
+import { integerOption, durationOption, type Range } from '../core/options.js';
+import type { Duration } from '../core/duration.js';
+import { WIRE_LIMITS, type WireLimits } from '../wire/frame.js';
+
+/**
+ * Bounds of everything a peer can make this process hold. All are checked before authentication where they can be.
+ *
+ * @publicApi
+ */
+export interface TransportLimits extends WireLimits {
+  /** Accepted connections. @default 4096 @range 1–1,000,000 */
+  maxConnections: number;
+  /** Accepted connections that have not finished their hello. @default 512 @range 1–100,000 */
+  maxUnauthenticated: number;
+  /** From connect to the end of the hello, in ms; bytes do not prolong it. @default 5000 @range 10 ms – 1 min */
+  helloTimeoutMs: number;
+  /** Calls one connection may have running here; a slot is free when the handler ends. @default 1024 @range 1–65,535 */
+  maxInFlightPerConnection: number;
+  /** Calls this server may have running. @default 8192 @range 1–1,000,000 */
+  maxInFlight: number;
+  /** Bytes of one reply stream that may be under way unread. @default 256 KiB @range 1 KiB – 64 MiB */
+  streamWindowBytes: number;
+  /** Bytes written and not taken by the peer, per connection; also what a stream that cannot be paused may be ahead. @default 8 MiB */
+  maxSendBufferBytes: number;
+  /** How long a peer may take nothing of what waits for it, in ms. @default 10000 @range 100 ms – 10 min */
+  sendStallMs: number;
+}
+
+export const TRANSPORT_LIMITS: Readonly<TransportLimits> = {
+  ...WIRE_LIMITS,
+  maxConnections: 4_096,
+  maxUnauthenticated: 512,
+  helloTimeoutMs: 5_000,
+  maxInFlightPerConnection: 1_024,
+  maxInFlight: 8_192,
+  streamWindowBytes: 256 * 1024,
+  maxSendBufferBytes: 8 * 1024 * 1024,
+  sendStallMs: 10_000,
+};
+
+const RANGES: Readonly<Record<keyof TransportLimits, Range>> = {
+  maxFrameBytes: { min: 16 * 1024, max: 256 * 1024 * 1024 },
+  maxHelloBytes: { min: 1_024, max: 64 * 1024 },
+  maxPatternBytes: { min: 16, max: 65_535 },
+  maxMetadataKeys: { min: 0, max: 1_024 },
+  maxMetadataBytes: { min: 0, max: 65_535 },
+  maxConnections: { min: 1, max: 1_000_000 },
+  maxUnauthenticated: { min: 1, max: 100_000 },
+  helloTimeoutMs: { min: 10, max: 60_000 },
+  maxInFlightPerConnection: { min: 1, max: 65_535 },
+  maxInFlight: { min: 1, max: 1_000_000 },
+  streamWindowBytes: { min: 1_024, max: 64 * 1024 * 1024 },
+  maxSendBufferBytes: { min: 64 * 1024, max: 1024 * 1024 * 1024 },
+  sendStallMs: { min: 100, max: 600_000 },
+};
+
+/** What users write: any of the limits; times also as `'5s'`. */
+export type LimitOptions = { [K in keyof TransportLimits]?: (K extends `${string}Ms` ? Duration : number) | undefined };
+
+/** @throws ConfigurationError `OPTION_INVALID` naming `limits.<field>` */
+export function transportLimits(options: LimitOptions = {}): TransportLimits {
+  const limits = { ...TRANSPORT_LIMITS };
+  for (const key of Object.keys(TRANSPORT_LIMITS) as (keyof TransportLimits)[]) {
+    const read = key.endsWith('Ms') ? durationOption : integerOption;
+    limits[key] = read(`limits.${key}`, options[key] as number | undefined, limits[key], RANGES[key]);
+  }
+  return limits;
+}

@@ -1,0 +1,154 @@
+import { RookeryError } from '../core/errors.js';
+import { FrameWriter } from '../wire/frame-writer.js';
+import { uint32 } from '../wire/frame-decoder.js';
+import { HEADER_BYTES } from '../wire/frame.js';
+import type { IncomingCall } from './incoming-call.js';
+
+/** What this package needs of an RxJS `Observable`. */
+export interface Subscribable {
+  subscribe(observer: { next(value: unknown): void; error(error: unknown): void; complete(): void }): { unsubscribe(): void };
+}
+
+/** Beyond this many unsent bytes of its connection, a stream waits even where the reader gave it credit. */
+const LINK_HIGH_WATER_BYTES = 1024 * 1024;
+
+/**
+ * The replies of one streaming handler, under the credit of their reader. An async iterable is paused; an `Observable` cannot be, so what
+ * it pushes ahead of the credit is kept, up to the send buffer's limit, and beyond that the stream fails.
+ */
+export class ReplyStream {
+  private creditBytes: number;
+  /** Encoded frames that wait for credit; only an `Observable` has them. */
+  private backlog: FrameWriter | undefined;
+  private backlogSent = 0;
+  private subscription: { unsubscribe(): void } | undefined;
+  private iterator: AsyncIterator<unknown> | undefined;
+  private wake: (() => void) | undefined;
+  /** How the source ended, while the backlog is still to be sent. */
+  private end: { error: unknown; hasFailed: boolean } | undefined;
+  private isStopped = false;
+
+  constructor(private readonly call: IncomingCall) {
+    this.creditBytes = call.connection.streamWindowBytes;
+  }
+
+  subscribe(source: Subscribable): void {
+    const subscription = source.subscribe({
+      next: (value) => this.push(value),
+      error: (error: unknown) => this.finish(error, true),
+      complete: () => {
+        if (this.iterator === undefined) this.finish(undefined, false);
+      },
+    });
+    this.subscription = subscription;
+    if (this.isStopped) subscription.unsubscribe();
+  }
+
+  pump(source: AsyncIterable<unknown>): void {
+    this.iterator = source[Symbol.asyncIterator]();
+    void this.pull(this.iterator);
+  }
+
+  addCredit(bytes: number): void {
+    this.creditBytes = Math.min(this.creditBytes + bytes, 0xffff_ffff);
+    this.resume();
+  }
+
+  resume(): void {
+    if (!this.hasRoom) return;
+    this.sendBacklog();
+    const { wake } = this;
+    this.wake = undefined;
+    wake?.();
+  }
+
+  /** Ends the source without a further reply. */
+  stop(): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    this.backlog = undefined;
+    this.subscription?.unsubscribe();
+    this.wake?.();
+    // A generator that is waiting finishes at its next yield; what it throws then has no reader.
+    this.iterator?.return?.().then(undefined, () => undefined);
+  }
+
+  private get hasRoom(): boolean {
+    return this.creditBytes > 0 && this.call.connection.unsentBytes < LINK_HIGH_WATER_BYTES;
+  }
+
+  private async pull(iterator: AsyncIterator<unknown>): Promise<void> {
+    try {
+      for (;;) {
+        if (!this.hasRoom) await new Promise<void>((resolve) => (this.wake = resolve));
+        const item = await iterator.next();
+        if (this.isStopped) return;
+        if (item.done) return this.finish(undefined, false);
+        this.creditBytes -= this.call.connection.writeNext(this.call, item.value);
+      }
+    } catch (error) {
+      this.finish(error, true);
+      iterator.return?.().then(undefined, () => undefined);
+    }
+  }
+
+  private push(value: unknown): void {
+    if (this.isStopped || this.end) return;
+    // An interceptor turned the async generator a handler returned into an Observable of that one value.
+    if (isAsyncIterable(value)) return this.pump(value);
+    try {
+      if (this.backlog === undefined && this.hasRoom) this.creditBytes -= this.call.connection.writeNext(this.call, value);
+      else this.keep(value);
+    } catch (error) {
+      this.subscription?.unsubscribe();
+      this.finish(error, true);
+    }
+  }
+
+  private keep(value: unknown): void {
+    const { connection } = this.call;
+    this.backlog ??= new FrameWriter(connection.maxPayloadBytes);
+    connection.encodeNext(this.call, value, this.backlog);
+    const waiting = this.backlog.length - this.backlogSent;
+    if (waiting > connection.maxSendBufferBytes) throw overrun(waiting);
+  }
+
+  private sendBacklog(): void {
+    const { backlog, call } = this;
+    if (backlog === undefined) return;
+    while (this.backlogSent < backlog.length && this.hasRoom) {
+      const frameBytes = HEADER_BYTES + uint32(backlog.bytes, this.backlogSent);
+      call.connection.writeFrame(backlog.bytes, this.backlogSent, this.backlogSent + frameBytes);
+      this.backlogSent += frameBytes;
+      this.creditBytes -= frameBytes;
+    }
+    if (this.backlogSent < backlog.length) return;
+    this.backlog = undefined;
+    this.backlogSent = 0;
+    if (this.end) this.report();
+  }
+
+  private finish(error: unknown, hasFailed: boolean): void {
+    if (this.isStopped || this.end) return;
+    this.end = { error, hasFailed };
+    // An error does not wait behind what the reader has not made room for.
+    if (this.backlog === undefined || hasFailed) this.report();
+  }
+
+  private report(): void {
+    this.isStopped = true;
+    this.backlog = undefined;
+    this.call.streamEnded(this.end!.error, this.end!.hasFailed);
+  }
+}
+
+export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === 'function';
+}
+
+function overrun(bytes: number): RookeryError {
+  return new RookeryError(
+    'STREAM_OVERRUN',
+    `the handler's Observable is ${bytes} bytes ahead of its reader and cannot be paused; return an async generator, or produce less`,
+  );
+}

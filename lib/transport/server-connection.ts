@@ -1,0 +1,352 @@
+import type { Socket } from 'node:net';
+
+import { formatAddress } from '../core/address.js';
+import { RookeryError, type Reason } from '../core/errors.js';
+import { WheelEntry, type TimerWheel } from '../core/timer-wheel.js';
+import { bodyFlags, readBody, writeBody } from '../wire/body.js';
+import { readCallHead, type CallHead } from '../wire/call-head.js';
+import type { Codec } from '../wire/codec.js';
+import { writeError } from '../wire/error-body.js';
+import { uint32 } from '../wire/frame-decoder.js';
+import type { FrameWriter } from '../wire/frame-writer.js';
+import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, NO_LAST_CALL } from '../wire/frame.js';
+import type { Identity } from '../wire/hello.js';
+import { malformed } from '../wire/metadata-block.js';
+import { correlationId } from './correlation-id.js';
+import { FrameSocket, type FrameSocketOwner } from './frame-socket.js';
+import type { Handler, Handlers } from './handlers.js';
+import { IncomingCall } from './incoming-call.js';
+import { KeepAlive, type KeepAliveTimes } from './keep-alive.js';
+import type { TransportLimits } from './limits.js';
+import { ServerHandshake, type ServerHandshakeOptions } from './server-handshake.js';
+
+/** What a connection shares with its server. */
+export interface ServerConnectionContext extends ServerHandshakeOptions {
+  readonly transportLimits: TransportLimits;
+  readonly handlers: Handlers;
+  /** The encoded MANIFEST, the same for every connection. */
+  readonly manifest: Buffer;
+  readonly wheel: TimerWheel;
+  readonly keepAlive: KeepAliveTimes;
+  /** Takes one of the process's slots for a running call; false where none is left. */
+  takeSlot(): boolean;
+  freeSlot(): void;
+  onReady(connection: ServerConnection): void;
+  onClosed(connection: ServerConnection, error: Error | undefined): void;
+}
+
+type State = 'handshake' | 'ready' | 'refusing' | 'closed';
+
+/** Who calls, as a handler sees it. */
+export interface Peer extends Identity {
+  /** `ip:port` of the caller's socket. */
+  address: string;
+}
+
+/** The accepting end of one connection: runs handlers, answers, streams under the reader's credit. */
+export class ServerConnection implements FrameSocketOwner {
+  state: State = 'handshake';
+  readonly peer: Peer;
+  /** The peer's window for one stream. */
+  streamWindowBytes = 0;
+
+  private readonly link: FrameSocket;
+  private readonly handshake: ServerHandshake;
+  private readonly keepAlive: KeepAlive;
+  private readonly helloTimer: HelloTimer;
+  /** Calls that can be cancelled or given credit, by id. */
+  private readonly calls = new Map<number, IncomingCall>();
+  private running = 0;
+  private lastCallId = 0;
+  private codec!: Codec;
+  private readonly head: CallHead = { remainingMs: 0, pattern: undefined, metadata: undefined, bodyAt: 0 };
+
+  constructor(
+    socket: Socket,
+    private readonly context: ServerConnectionContext,
+  ) {
+    this.link = new FrameSocket(socket, this, context.transportLimits);
+    this.handshake = new ServerHandshake(context);
+    this.keepAlive = new KeepAlive(this.link, context.wheel, context.keepAlive, () => undefined);
+    this.helloTimer = new HelloTimer(this);
+    this.peer = { service: '', instance: '', address: formatAddress(socket.remoteAddress ?? 'unix', socket.remotePort ?? 0) };
+    socket.on('drain', () => this.resumeStreams());
+    context.wheel.add(this.helloTimer, performance.now() + context.transportLimits.helloTimeoutMs);
+  }
+
+  get isAuthenticated(): boolean {
+    return this.handshake.isComplete;
+  }
+
+  /** Handlers that have not ended, whether or not anybody still waits for them. */
+  get inFlight(): number {
+    return this.running;
+  }
+
+  /** The correlation id of a call that came without one. */
+  correlationIdOf(callId: number): string {
+    return correlationId(this.handshake.client!.nonce, callId);
+  }
+
+  get unsentBytes(): number {
+    return this.link.pendingBytes;
+  }
+
+  get maxPayloadBytes(): number {
+    return this.link.writer.maxPayloadBytes;
+  }
+
+  get maxSendBufferBytes(): number {
+    return this.context.transportLimits.maxSendBufferBytes;
+  }
+
+  /** Asks the client to make no further calls here. Those it makes meanwhile are still served. */
+  announceDrain(): void {
+    if (this.state === 'ready') this.goaway(GoawayCode.DRAINING, NO_LAST_CALL, 'draining');
+  }
+
+  /** From now on calls are refused unexecuted; the connection ends with its last running one. */
+  refuseCalls(): void {
+    if (this.state === 'handshake') return this.link.destroy();
+    if (this.state !== 'ready') return;
+    this.state = 'refusing';
+    this.endIfIdle();
+  }
+
+  destroy(error?: Error): void {
+    this.link.destroy(error);
+  }
+
+  onFrame(type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void {
+    if (this.state === 'handshake') return this.onHandshakeFrame(type, bytes.subarray(start, end));
+    switch (type) {
+      case FrameType.REQUEST:
+        return this.onCall('message', flags, code, callId, bytes, start, end);
+      case FrameType.EVENT:
+        return this.onCall('event', flags, code, callId, bytes, start, end);
+      case FrameType.CANCEL:
+        return this.onCancel(code, callId);
+      case FrameType.CREDIT:
+        if (end - start !== 4) throw malformed('a CREDIT that is not 4 bytes');
+        return this.calls.get(callId)?.addCredit(uint32(bytes, start));
+      case FrameType.PING:
+        this.link.writer.bare(FrameType.PONG, 0, callId);
+        return this.link.flushSoon();
+      case FrameType.PONG:
+      case FrameType.GOAWAY:
+        return;
+      default:
+        if (type < FIRST_OPTIONAL_TYPE) throw malformed(`a frame of type ${type} where none may come`);
+    }
+  }
+
+  onProtocolError(error: RookeryError): void {
+    this.endWith(error);
+  }
+
+  onSocketClosed(error: Error | undefined): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.context.wheel.remove(this.helloTimer);
+    this.keepAlive.stop();
+    const reason = new RookeryError('CALLER_ABORTED', `the caller's connection is gone${error ? `: ${error.message}` : ''}`);
+    for (const call of [...this.calls.values()]) this.cancelCall(call, reason);
+    this.context.onClosed(this, error);
+  }
+
+  onHelloTimeout(): void {
+    this.endWith(new RookeryError('HANDSHAKE_FAILED', `no complete hello within ${this.context.transportLimits.helloTimeoutMs} ms`));
+  }
+
+  /** A call's deadline passed: its handler is told, and nobody is answered, for the caller stopped waiting too. */
+  onCallExpired(call: IncomingCall): void {
+    this.cancelCall(call, new RookeryError('DEADLINE_EXPIRED', `the deadline of "${call.handler.pattern}" passed while its handler ran`));
+  }
+
+  writeReply(call: IncomingCall, value: unknown): void {
+    try {
+      this.encodeReply(call, value, Flag.END, this.link.writer);
+    } catch (error) {
+      this.writeFailure(call, error);
+    }
+    this.link.flushSoon();
+  }
+
+  /** The end of a stream. */
+  writeEnd(call: IncomingCall): void {
+    const { writer } = this.link;
+    writer.end(writer.begin(FrameType.REPLY, Flag.END | Flag.NO_VALUE, 0, call.callId));
+    this.link.flushSoon();
+  }
+
+  /** One value of a stream. @returns the bytes it takes of the credit @throws RookeryError `ENCODE_FAILED`, `FRAME_TOO_LARGE` */
+  writeNext(call: IncomingCall, value: unknown): number {
+    const { writer } = this.link;
+    const before = writer.length;
+    this.encodeReply(call, value, 0, writer);
+    const frameBytes = writer.length - before;
+    this.link.flushSoon();
+    return frameBytes;
+  }
+
+  encodeNext(call: IncomingCall, value: unknown, writer: FrameWriter): void {
+    this.encodeReply(call, value, 0, writer);
+  }
+
+  /** A frame encoded before. */
+  writeFrame(bytes: Buffer, start: number, end: number): void {
+    this.link.writer.slice(bytes, start, end);
+    this.link.flushSoon();
+  }
+
+  writeFailure(call: IncomingCall, error: unknown): void {
+    this.refuse(call.callId, this.context.handlers.toWireError(error));
+  }
+
+  /** The handler has ended: its slot is free. */
+  callEnded(call: IncomingCall): void {
+    this.context.wheel.remove(call);
+    if (call.callId !== 0) this.calls.delete(call.callId);
+    this.running--;
+    this.context.freeSlot();
+    this.endIfIdle();
+  }
+
+  private onHandshakeFrame(type: number, payload: Buffer): void {
+    if (type === FrameType.HELLO) this.handshake.onClientHello(payload, this.link.writer);
+    else if (type === FrameType.AUTH) this.handshake.onClientProof(payload);
+    else throw malformed(`a frame of type ${type} before the end of the handshake`);
+    if (this.handshake.isComplete) this.becomeReady();
+    this.link.flush();
+  }
+
+  private becomeReady(): void {
+    const { context, link } = this;
+    const client = this.handshake.client!;
+    this.peer.service = client.service;
+    this.peer.instance = client.instance;
+    this.codec = this.handshake.codec!;
+    this.streamWindowBytes = client.limits.streamWindowBytes;
+    link.writer.maxPayloadBytes = client.limits.maxFrameBytes;
+    link.decoder.maxPayloadBytes = context.transportLimits.maxFrameBytes;
+    context.wheel.remove(this.helloTimer);
+    this.keepAlive.start();
+    this.state = 'ready';
+    const start = link.writer.begin(FrameType.MANIFEST, 0, 0, 0);
+    link.writer.raw(context.manifest);
+    link.writer.end(start);
+    context.onReady(this);
+  }
+
+  private onCall(kind: 'message' | 'event', flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void {
+    if ((flags & Flag.CRITICAL) !== 0) throw malformed('a call with an extension that this end does not know');
+    const { head, context } = this;
+    readCallHead(flags, bytes, start, end, context.transportLimits, head);
+    const wantsReply = kind === 'message' || (flags & Flag.ACK) !== 0;
+    if (wantsReply !== (callId !== 0) || this.calls.has(callId)) throw malformed(`call id ${callId} is not free or not allowed here`);
+    if (callId > this.lastCallId) this.lastCallId = callId;
+
+    const handler = context.handlers.find(kind, code, head.pattern);
+    if (handler === undefined) return this.refuse(callId, noHandler(kind, head.pattern ?? `#${code}`, context.self.service));
+    if (this.state === 'refusing') return this.refuse(callId, new RookeryError('PEER_DRAINING', 'the instance is going away and takes no further calls'));
+    if (this.running >= context.limits.maxInFlight || !context.takeSlot()) return this.refuse(callId, busy(this.running));
+    this.running++;
+    this.start(kind === 'event' && !wantsReply ? 0 : callId, handler, flags, bytes, end);
+  }
+
+  private start(callId: number, handler: Handler, flags: number, bytes: Buffer, end: number): void {
+    const { head, context } = this;
+    const call = new IncomingCall(this, callId, handler, head.metadata, performance.now() + head.remainingMs);
+    if (callId !== 0) this.calls.set(callId, call);
+    context.wheel.add(call, call.deadlineAtMs);
+    let data: unknown;
+    try {
+      data = readBody(flags, this.codec, bytes, head.bodyAt, end);
+    } catch (error) {
+      this.refuse(callId, error as RookeryError);
+      return this.callEnded(call);
+    }
+    call.run(data);
+  }
+
+  private onCancel(code: number, callId: number): void {
+    const call = this.calls.get(callId);
+    if (call === undefined) return;
+    const reason =
+      code === CancelCode.DEADLINE
+        ? new RookeryError('DEADLINE_EXPIRED', `the caller's deadline passed`)
+        : new RookeryError('CALLER_ABORTED', 'the caller cancelled');
+    this.cancelCall(call, reason);
+  }
+
+  private cancelCall(call: IncomingCall, reason: RookeryError): void {
+    this.context.wheel.remove(call);
+    this.calls.delete(call.callId);
+    call.cancel(reason);
+  }
+
+  private refuse(callId: number, error: RookeryError): void {
+    if (callId === 0) return;
+    writeError(error, callId, this.codec, this.link.writer);
+    this.link.flushSoon();
+  }
+
+  private encodeReply(call: IncomingCall, value: unknown, flags: number, writer: FrameWriter): void {
+    const start = writer.begin(FrameType.REPLY, flags | bodyFlags(value), 0, call.callId);
+    try {
+      writeBody(value, this.codec, writer);
+      writer.end(start);
+    } catch (error) {
+      writer.abandon(start);
+      throw error;
+    }
+  }
+
+  private resumeStreams(): void {
+    for (const call of [...this.calls.values()]) call.resume();
+  }
+
+  private endIfIdle(): void {
+    if (this.state !== 'refusing' || this.running > 0) return;
+    this.goaway(GoawayCode.DRAINING, this.lastCallId, 'closed');
+    this.link.end();
+  }
+
+  private endWith(error: RookeryError): void {
+    this.goaway(GOAWAY_CODES[error.reason] ?? GoawayCode.PROTOCOL_ERROR, this.lastCallId, error.message);
+    this.link.fail(error);
+  }
+
+  private goaway(code: number, lastCallId: number, text: string): void {
+    const { writer } = this.link;
+    const start = writer.begin(FrameType.GOAWAY, 0, code, lastCallId);
+    writer.utf8(text.slice(0, 256));
+    writer.end(start);
+    this.link.flushSoon();
+  }
+}
+
+const GOAWAY_CODES: Partial<Record<Reason, number>> = {
+  AUTHENTICATION_FAILED: GoawayCode.AUTHENTICATION_FAILED,
+  VERSION_UNSUPPORTED: GoawayCode.HANDSHAKE_REFUSED,
+  FRAME_TOO_LARGE: GoawayCode.LIMIT_EXCEEDED,
+};
+
+/** Absolute: bytes do not prolong it. */
+class HelloTimer extends WheelEntry {
+  constructor(private readonly connection: ServerConnection) {
+    super();
+  }
+
+  onExpired(): void {
+    this.connection.onHelloTimeout();
+  }
+}
+
+function noHandler(kind: string, pattern: string, service: string): RookeryError {
+  return new RookeryError('NO_HANDLER', `"${service}" has no ${kind} handler for the pattern ${pattern}; check the spelling, or deploy the version that has it`);
+}
+
+function busy(running: number): RookeryError {
+  return new RookeryError('SERVER_BUSY', `${running} calls of this connection are running, and the instance takes no more; try another one`);
+}

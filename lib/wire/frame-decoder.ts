@@ -1,0 +1,144 @@
+import { RookeryError } from '../core/errors.js';
+import { HEADER_BYTES, PREFACE } from './frame.js';
+
+/**
+ * Receives frames in order. `bytes[start, end)` is the payload; it is valid during the call, and after it too, since the decoder never
+ * writes to memory it has handed out.
+ */
+export interface FrameSink {
+  onFrame(type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void;
+}
+
+/**
+ * Cuts a byte stream into frames: incremental, linear in the bytes whatever their chunking, and bounded (at most one frame is held).
+ * A length over the limit is refused as soon as its header is complete, before a byte of the payload is kept.
+ * After an error the decoder is dead: every further `push` throws the same error.
+ */
+export class FrameDecoder {
+  /** The limit for payloads; the connection raises it from the hello's to the frame's after authentication. */
+  maxPayloadBytes: number;
+
+  private readonly head = Buffer.alloc(HEADER_BYTES);
+  private headFill = 0;
+  private prefaceFill = 0;
+  /** The payload being collected when it did not arrive in one chunk. */
+  private payload: Buffer | undefined;
+  private payloadFill = 0;
+  private failure: RookeryError | undefined;
+
+  constructor(
+    private readonly sink: FrameSink,
+    maxPayloadBytes: number,
+  ) {
+    this.maxPayloadBytes = maxPayloadBytes;
+  }
+
+  /** True while part of a frame (or of the preface) has arrived and the rest has not. */
+  get isMidFrame(): boolean {
+    return this.headFill > 0 || this.payload !== undefined || (this.prefaceFill > 0 && this.prefaceFill < PREFACE.length);
+  }
+
+  /** Bytes kept between two pushes. */
+  get retainedBytes(): number {
+    return this.headFill + (this.payload?.length ?? 0);
+  }
+
+  /** @throws RookeryError `HANDSHAKE_FAILED` for a wrong preface, `FRAME_TOO_LARGE` for a length over the limit */
+  push(chunk: Buffer): void {
+    if (this.failure) throw this.failure;
+    try {
+      this.consume(chunk);
+    } catch (error) {
+      this.payload = undefined;
+      if (RookeryError.is(error)) this.failure = error;
+      throw error;
+    }
+  }
+
+  private consume(chunk: Buffer): void {
+    let at = this.prefaceFill < PREFACE.length ? this.readPreface(chunk) : 0;
+    if (this.payload) at = this.collect(chunk, at, this.payload);
+    if (this.headFill > 0 && !this.payload) at = this.finishHead(chunk, at);
+
+    while (chunk.length - at >= HEADER_BYTES) {
+      const length = uint32(chunk, at);
+      if (length > this.maxPayloadBytes) throw this.tooLarge(length);
+      const start = at + HEADER_BYTES;
+      const end = start + length;
+      if (end > chunk.length) {
+        chunk.copy(this.head, 0, at, start);
+        this.beginPayload(length, chunk, start);
+        return;
+      }
+      at = end;
+      this.emit(chunk, start - HEADER_BYTES, chunk, start, end);
+    }
+    if (at < chunk.length) {
+      chunk.copy(this.head, this.headFill, at);
+      this.headFill += chunk.length - at;
+    }
+  }
+
+  private readPreface(chunk: Buffer): number {
+    const wanted = Math.min(PREFACE.length - this.prefaceFill, chunk.length);
+    for (let index = 0; index < wanted; index++) {
+      if (chunk[index] !== PREFACE[this.prefaceFill + index]) throw wrongPreface(this.prefaceFill + index);
+    }
+    this.prefaceFill += wanted;
+    return wanted;
+  }
+
+  /** Completes a header that began in an earlier chunk. */
+  private finishHead(chunk: Buffer, at: number): number {
+    const wanted = Math.min(HEADER_BYTES - this.headFill, chunk.length - at);
+    chunk.copy(this.head, this.headFill, at, at + wanted);
+    this.headFill += wanted;
+    at += wanted;
+    if (this.headFill < HEADER_BYTES) return at;
+
+    this.headFill = 0;
+    const length = uint32(this.head, 0);
+    if (length > this.maxPayloadBytes) throw this.tooLarge(length);
+    if (at + length <= chunk.length) {
+      this.emit(this.head, 0, chunk, at, at + length);
+      return at + length;
+    }
+    this.beginPayload(length, chunk, at);
+    return chunk.length;
+  }
+
+  private beginPayload(length: number, chunk: Buffer, start: number): void {
+    this.payload = Buffer.allocUnsafeSlow(length);
+    this.payloadFill = chunk.copy(this.payload, 0, start);
+  }
+
+  private collect(chunk: Buffer, at: number, payload: Buffer): number {
+    const copied = chunk.copy(payload, this.payloadFill, at, Math.min(chunk.length, at + payload.length - this.payloadFill));
+    this.payloadFill += copied;
+    if (this.payloadFill === payload.length) {
+      this.payload = undefined;
+      this.emit(this.head, 0, payload, 0, payload.length);
+    }
+    return at + copied;
+  }
+
+  private emit(head: Buffer, at: number, bytes: Buffer, start: number, end: number): void {
+    this.sink.onFrame(head[at + 4]!, head[at + 5]!, (head[at + 6]! << 8) | head[at + 7]!, uint32(head, at + 8), bytes, start, end);
+  }
+
+  private tooLarge(length: number): RookeryError {
+    return new RookeryError('FRAME_TOO_LARGE', `the peer announced a frame of ${length} bytes; the limit here is ${this.maxPayloadBytes}`, {
+      outcome: 'unknown',
+    });
+  }
+}
+
+/** Unsigned 32-bit big-endian integer, without the range checks of `readUInt32BE`: callers have checked. */
+export function uint32(bytes: Buffer, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+}
+
+function wrongPreface(index: number): RookeryError {
+  const what = index === PREFACE.length - 1 ? 'speaks another protocol version' : 'does not speak the Rookery protocol';
+  return new RookeryError(index === PREFACE.length - 1 ? 'VERSION_UNSUPPORTED' : 'HANDSHAKE_FAILED', `the peer ${what} (byte ${index} of the preface differs)`);
+}

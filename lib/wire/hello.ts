@@ -1,0 +1,123 @@
+import { RookeryError } from '../core/errors.js';
+import { PROTOCOL_VERSION } from './frame.js';
+import { parseObject } from './manifest.js';
+import { malformed } from './metadata-block.js';
+
+/** Who one end is. An empty service is a caller that serves nothing. */
+export interface Identity {
+  service: string;
+  instance: string;
+}
+
+/** What one end accepts, so that the other keeps to it. */
+export interface PeerLimits {
+  maxFrameBytes: number;
+  /** Bytes of one reply stream that may be under way unread. */
+  streamWindowBytes: number;
+  /** Calls in flight on this connection; only a server's counts. */
+  maxInFlight: number;
+}
+
+/** The dialling end speaks first. */
+export interface ClientHello extends Identity {
+  versions: number[];
+  /** In order of preference. */
+  codecs: string[];
+  nonce: string;
+  limits: PeerLimits;
+  /** Ids of the secrets it knows, newest first; empty without authentication. */
+  keys: string[];
+  /** Extensions it cannot do without. */
+  required: string[];
+}
+
+export interface ServerHello extends Identity {
+  version: number;
+  codec: string;
+  nonce: string;
+  limits: PeerLimits;
+  /** Id of the secret both will prove; absent without authentication. */
+  key?: string | undefined;
+}
+
+export function encodeHello(hello: ClientHello | ServerHello): Buffer {
+  return Buffer.from(JSON.stringify(hello));
+}
+
+/** Unknown fields are ignored; unknown `required` extensions are refused by `negotiate`. @throws RookeryError `FRAME_MALFORMED` */
+export function decodeClientHello(bytes: Buffer): ClientHello {
+  const it = parseObject(bytes, 'HELLO');
+  return {
+    ...identityOf(it),
+    versions: listOf(it['versions'], 'number', 'versions'),
+    codecs: listOf(it['codecs'], 'string', 'codecs'),
+    nonce: nonceOf(it),
+    limits: limitsOf(it['limits']),
+    keys: it['keys'] === undefined ? [] : listOf(it['keys'], 'string', 'keys'),
+    required: it['required'] === undefined ? [] : listOf(it['required'], 'string', 'required'),
+  };
+}
+
+/** @throws RookeryError `FRAME_MALFORMED` */
+export function decodeServerHello(bytes: Buffer): ServerHello {
+  const it = parseObject(bytes, 'HELLO');
+  const { version, codec, key } = it;
+  if (typeof version !== 'number' || typeof codec !== 'string') throw malformed('a HELLO without version or codec');
+  return { ...identityOf(it), version, codec, nonce: nonceOf(it), limits: limitsOf(it['limits']), key: typeof key === 'string' ? key : undefined };
+}
+
+/** The codec both ends speak. @throws RookeryError `VERSION_UNSUPPORTED` */
+export function negotiate(hello: ClientHello, codecs: readonly string[]): string {
+  if (!hello.versions.includes(PROTOCOL_VERSION)) {
+    throw unsupported(`speaks versions ${hello.versions.join(', ')}; this end speaks ${PROTOCOL_VERSION}`);
+  }
+  if (hello.required.length > 0) throw unsupported(`requires ${hello.required.join(', ')}, which this end does not know`);
+  const codec = hello.codecs.find((name) => codecs.includes(name));
+  if (codec === undefined) throw unsupported(`offers the codecs ${hello.codecs.join(', ')}; this end has ${codecs.join(', ')}`);
+  return codec;
+}
+
+const MAX_LIST = 16;
+const MAX_NAME_CHARS = 256;
+const MIN_NONCE_CHARS = 22;
+
+function identityOf(it: Record<string, unknown>): Identity {
+  const { service, instance } = it;
+  if (!isName(service) || !isName(instance)) throw malformed('a HELLO without service or instance');
+  return { service, instance };
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_NAME_CHARS;
+}
+
+function nonceOf(it: Record<string, unknown>): string {
+  const { nonce } = it;
+  if (!isName(nonce) || nonce.length < MIN_NONCE_CHARS) throw malformed('a HELLO without a nonce of 16 bytes');
+  return nonce;
+}
+
+function listOf<T extends 'string' | 'number'>(value: unknown, type: T, field: string): (T extends 'string' ? string : number)[] {
+  if (!Array.isArray(value) || value.length > MAX_LIST || value.some((item) => typeof item !== type)) {
+    throw malformed(`a HELLO whose ${field} is no list of at most ${MAX_LIST} ${type}s`);
+  }
+  return value as (T extends 'string' ? string : number)[];
+}
+
+function limitsOf(value: unknown): PeerLimits {
+  const { maxFrameBytes, streamWindowBytes, maxInFlight } = (value ?? {}) as Record<string, unknown>;
+  return {
+    maxFrameBytes: positive(maxFrameBytes, 'maxFrameBytes'),
+    streamWindowBytes: positive(streamWindowBytes, 'streamWindowBytes'),
+    maxInFlight: positive(maxInFlight, 'maxInFlight'),
+  };
+}
+
+function positive(value: unknown, field: string): number {
+  if (Number.isInteger(value) && (value as number) > 0 && (value as number) <= 0xffff_ffff) return value as number;
+  throw malformed(`a HELLO whose limits.${field} is no positive integer`);
+}
+
+function unsupported(why: string): RookeryError {
+  return new RookeryError('VERSION_UNSUPPORTED', `the peer ${why}`);
+}

@@ -1,0 +1,71 @@
+import type { BrokerName } from '../servers.js';
+import type { System } from './system.js';
+
+export interface CatalogueEntry {
+  readonly title: string;
+  /** The process it needs beside client and server. */
+  readonly broker?: BrokerName;
+  /** Cases it cannot do, each with the reason. */
+  readonly leavesOut?: Readonly<Record<string, string>>;
+  /** Cases it does in a way the reader of its figures must know. */
+  readonly remarks?: Readonly<Record<string, string>>;
+  /** Why it runs only when `--systems` names it. */
+  readonly onlyOnRequest?: string;
+  /** Imported by its own two processes alone, so that no system pays for another's modules. */
+  load(): Promise<System>;
+}
+
+/** The system whose figures are 1.00 in the ratios. */
+export const BASELINE = 'nest-tcp';
+
+/** Until the library is whole: `systems/rookery.ts` is not compiled (see `exclude` in tsconfig.json), hence not imported by a literal. */
+const rookeryModule: string = './rookery.js';
+const onlyOnRequest = 'the library is not whole yet';
+
+/** Every system, in the order of the report. */
+export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
+  rookery: {
+    title: 'Rookery, client.send()',
+    broker: 'rookery-registry',
+    onlyOnRequest,
+    load: async () => (await import(rookeryModule)).rookery,
+  },
+  'rookery-call': {
+    title: 'Rookery, client.call() and client.stream()',
+    broker: 'rookery-registry',
+    onlyOnRequest,
+    load: async () => (await import(rookeryModule)).rookeryCall,
+  },
+  'nest-tcp': {
+    title: 'Nest Transport.TCP',
+    remarks: { 'buffer-1MiB-8': 'over 8 connections, for on one both ends stop reading and wait for each other' },
+    load: async () => (await import('./nest-tcp.js')).nestTcp,
+  },
+  'nest-grpc': {
+    title: 'Nest Transport.GRPC',
+    load: async () => (await import('./nest-grpc.js')).nestGrpc,
+  },
+  'nest-nats': {
+    title: 'Nest Transport.NATS',
+    broker: 'nats-server',
+    load: async () => (await import('./nest-nats.js')).nestNats,
+  },
+  'nest-redis': {
+    title: 'Nest Transport.REDIS',
+    broker: 'redis-server',
+    load: async () => (await import('./nest-redis.js')).nestRedis,
+  },
+  'moleculer-tcp': {
+    title: 'Moleculer, TCP transporter',
+    load: async () => (await import('./moleculer-tcp.js')).moleculerTcp,
+  },
+  'floor-echo': {
+    title: 'raw socket, as many bytes echoed',
+    leavesOut: { 'stream-100k': 'bytes have no values to count' },
+    load: async () => (await import('./floor-echo.js')).floorEcho,
+  },
+  'floor-frames': {
+    title: "Rookery's frames and codec over a bare socket",
+    load: async () => (await import('./floor-frames.js')).floorFrames,
+  },
+};

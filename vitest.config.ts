@@ -1,0 +1,39 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+import { TallyReporter } from './test/support/tally.reporter.js';
+
+/** Nest needs the legacy decorators and their `design:*` metadata. */
+const oxc = { decorator: { legacy: true, emitDecoratorMetadata: true } };
+
+/** Nest 11 is installed by the workspace test/nest11; rxjs and reflect-metadata stay the root's, so there is one of each. */
+const nest11 = Object.fromEntries(
+  ['common', 'core', 'microservices', 'platform-express', 'testing'].map((name) => [
+    `@nestjs/${name}`,
+    fileURLToPath(new URL(`./test/nest11/node_modules/@nestjs/${name}`, import.meta.url)),
+  ]),
+);
+
+export default defineConfig({
+  test: {
+    reporters: ['default', new TallyReporter()],
+    projects: [
+      {
+        oxc,
+        test: {
+          name: 'nest12',
+          include: ['test/**/*.spec.ts'],
+          env: { ROOKERY_EXPECTED_NEST: '12' },
+        },
+      },
+      {
+        oxc,
+        resolve: { alias: nest11 },
+        test: {
+          name: 'nest11',
+          include: ['test/{e2e,microservice}/**/*.spec.ts'],
+          env: { ROOKERY_EXPECTED_NEST: '11' },
+        },
+      },
+    ],
+  },
+});
