@@ -6,7 +6,10 @@ import { murmur3 } from './murmur3.js';
 import { p2cEwma } from './p2c-ewma.js';
 
 export interface ConsistentHashOptions {
-  /** Points on the ring of an endpoint of mean weight; more are more even and cost memory, 8 B each. @default 256 @range 1–10,000 */
+  /**
+   * Points on the ring of an endpoint of mean weight. More spread keys more evenly and cost 8 B each; thousands of endpoints can do with
+   * fewer. All clients must agree on the number. @default 256 @range 1–10,000
+   */
   virtualNodes?: number | undefined;
   /** An endpoint takes at most so many times its share of the calls in flight. @default 1.25 @range 1.01–1,000 */
   maxLoad?: number | undefined;
@@ -20,7 +23,8 @@ export const CONSISTENT_HASH_DEFAULTS = { virtualNodes: 256, maxLoad: 1.25, minI
  * Calls with the same routing key go to the same endpoint, from every client, until it is full: then to the next on the ring. Calls
  * without a key go to the better of two random endpoints (`p2cEwma`).
  *
- * An endpoint that comes or goes moves only its own share of the keys. Slow start does not touch the ring.
+ * An endpoint that comes or goes moves only its own share of the keys. Slow start does not touch the ring. Not to be used within
+ * `withSubset`: callers with different subsets would not agree where a key belongs.
  *
  * Sources: see `HashRing`; Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing with Bounded Loads", 2016.
  *

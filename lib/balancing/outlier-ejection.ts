@@ -52,15 +52,10 @@ class OutlierEjection extends Narrowing {
 
   constructor(
     inner: Balancer,
-    private readonly context: BalancerContext,
+    { rng }: BalancerContext,
     private readonly options: CheckedOptions,
   ) {
-    super(inner, context.rng);
-  }
-
-  override update(endpoints: readonly Endpoint[]): void {
-    this.members = endpoints;
-    this.readmit(this.context.clock.now());
+    super(inner, rng);
   }
 
   override pick(call: PickRequest, nowMs: number): Endpoint | undefined {
@@ -81,7 +76,7 @@ class OutlierEjection extends Narrowing {
       Infinity,
     );
     const isPanic = healthy.length === 0 || healthy.length < this.options.panicThreshold * members.length;
-    return this.ejected === 0 || isPanic ? members : healthy;
+    return isPanic ? members : healthy;
   }
 
   private mayEject(endpoint: Endpoint): boolean {
@@ -100,12 +95,9 @@ class OutlierEjection extends Narrowing {
     this.narrow();
   }
 
+  /** Failures are not forgotten with it: that is the probation. */
   private readmit(nowMs: number): void {
-    for (const endpoint of this.members) {
-      if (!endpoint.isEjected || endpoint.ejectedUntilMs > nowMs) continue;
-      endpoint.isEjected = false;
-      endpoint.consecutiveFailures = Math.min(endpoint.consecutiveFailures, this.options.consecutiveFailures - 1);
-    }
+    for (const endpoint of this.members) if (endpoint.ejectedUntilMs <= nowMs) endpoint.isEjected = false;
     this.narrow();
   }
 }

@@ -99,14 +99,14 @@ export function instanceProblem(record: unknown): string | undefined {
   const it = record as Record<keyof ServiceInstance, unknown>;
   return (
     nameProblem('serviceName', it.serviceName, INSTANCE_LIMITS.nameChars) ??
+    hostProblem(it.ip) ??
+    numberProblem(it.port, it.weight) ??
     nameProblem('instanceId', it.instanceId, INSTANCE_LIMITS.idChars) ??
     nameProblem('clusterName', it.clusterName, INSTANCE_LIMITS.nameChars) ??
     nameProblem('namespaceId', it.namespaceId, INSTANCE_LIMITS.nameChars) ??
     nameProblem('groupName', it.groupName, INSTANCE_LIMITS.nameChars) ??
     nameProblem('version', it.version, INSTANCE_LIMITS.nameChars) ??
     nameProblem('protocol', it.protocol, INSTANCE_LIMITS.nameChars) ??
-    hostProblem(it.ip) ??
-    numberProblem(it.port, it.weight) ??
     stateProblem(it.healthy, it.enabled, it.status) ??
     metadataProblem(it.metadata) ??
     tagsProblem(it.tags)

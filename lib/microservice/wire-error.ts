@@ -1,7 +1,10 @@
-import { isCode, RemoteError, RookeryError } from '../core/errors.js';
+import { isCode, RemoteError, RookeryError, type Code } from '../core/errors.js';
 
-/** What Nest's own filter says where it hides an error it does not know. */
-const HIDDEN = 'Internal server error';
+/** What Nest itself says, without a code: of an error its filter hides, and of a guard that says no. */
+const CODES_OF_NEST: Readonly<Record<string, Code>> = {
+  'Internal server error': 'INTERNAL',
+  'Forbidden resource': 'PERMISSION_DENIED',
+};
 
 /**
  * What a caller is told of what came out of a handler. By then Nest's exception filters have decided what may be told: they answer with
@@ -11,8 +14,7 @@ export function toWireError(thrown: unknown): RookeryError {
   if (RookeryError.is(thrown)) return thrown.outcome === 'handled' ? thrown : asHandled(thrown);
   if (thrown instanceof Error) return new RemoteError(thrown.message, undefined, { code: codeOf(thrown) });
   if (typeof thrown === 'object' && thrown !== null) {
-    const { message } = thrown as { message?: unknown };
-    return new RemoteError(textOf(message), thrown, { code: message === HIDDEN ? 'INTERNAL' : codeOf(thrown) });
+    return new RemoteError(textOf((thrown as { message?: unknown }).message), thrown, { code: codeOf(thrown) });
   }
   return new RemoteError(textOf(thrown), thrown);
 }
@@ -22,9 +24,9 @@ function asHandled(error: RookeryError): RemoteError {
   return new RemoteError(error.message, { reason: error.reason }, { code: error.code });
 }
 
-function codeOf(thrown: object) {
-  const { code } = thrown as { code?: unknown };
-  return isCode(code) ? code : 'UNKNOWN';
+function codeOf(thrown: object): Code {
+  const { code, message } = thrown as { code?: unknown; message?: unknown };
+  return isCode(code) ? code : (CODES_OF_NEST[message as string] ?? 'UNKNOWN');
 }
 
 function textOf(message: unknown): string {

@@ -1,5 +1,5 @@
 import { parseAddress } from '../core/address.js';
-import { RookeryError } from '../core/errors.js';
+import { ConfigurationError, RookeryError } from '../core/errors.js';
 import { serviceInstance, type InstanceInit, type ServiceInstance } from '../core/instance.js';
 import { invalidOption } from '../core/options.js';
 import { matchesQuery, matchesScope, resolutionOf } from './instance-query.js';
@@ -104,7 +104,7 @@ function parseEntry(path: string, serviceName: string, entry: unknown): ServiceI
     return serviceInstance({ ...(init as InstanceInit), serviceName });
   } catch (error) {
     if (!RookeryError.is(error)) throw error;
-    throw invalidOption(path, `an instance (${error.message})`, entry);
+    throw new ConfigurationError('OPTION_INVALID', `${path}: ${error.message}`, { cause: error });
   }
 }
 

@@ -39,18 +39,25 @@ export interface ConnectionEvents {
 export class Dialer {
   constructor(readonly options: DialerOptions) {}
 
-  /** @throws RookeryError `CONNECT_FAILED`, `HANDSHAKE_FAILED`, `WRONG_INSTANCE`, `AUTHENTICATION_FAILED`, `VERSION_UNSUPPORTED` */
-  dial(target: DialTarget, events: ConnectionEvents): Promise<ClientConnection> {
+  /**
+   * @param signal gives the attempt up; without effect on a connection that stands
+   * @throws RookeryError `CONNECT_FAILED`, `HANDSHAKE_FAILED`, `WRONG_INSTANCE`, `AUTHENTICATION_FAILED`, `VERSION_UNSUPPORTED`, `CLIENT_CLOSED`
+   */
+  dial(target: DialTarget, events: ConnectionEvents, signal?: AbortSignal): Promise<ClientConnection> {
     const { connectTimeoutMs } = this.options;
     const address = formatAddress(target.ip, target.port);
     return new Promise((resolve, reject) => {
       const socket = connect({ host: target.ip, port: target.port });
       const timer = setTimeout(() => socket.destroy(timedOut(socket, connectTimeoutMs)), connectTimeoutMs);
+      const giveUp = () => void socket.destroy(new RookeryError('CLIENT_CLOSED', 'the attempt was given up'));
+      if (signal?.aborted) giveUp();
+      else signal?.addEventListener('abort', giveUp, { once: true });
       let isReady = false;
       const connection = new ClientConnection(socket, this.connectionOptions(target), {
         onReady: () => {
           isReady = true;
           clearTimeout(timer);
+          signal?.removeEventListener('abort', giveUp);
           resolve(connection);
         },
         onDraining: () => {
@@ -58,6 +65,7 @@ export class Dialer {
         },
         onClosed: (_, error) => {
           clearTimeout(timer);
+          signal?.removeEventListener('abort', giveUp);
           error.service ??= target.service;
           error.endpoint ??= address;
           if (isReady) events.onClosed(connection, error);

@@ -139,7 +139,8 @@ function resultOf(error: RookeryError): Result {
   return error.code === 'UNAVAILABLE' && error.reason !== 'PEER_DRAINING' ? 'failure' : 'cancelled';
 }
 
-function noRoom(connection: ClientConnection): RookeryError {
+/** Why a connection without room takes no call. */
+export function noRoom(connection: ClientConnection): RookeryError {
   return connection.state === 'ready'
     ? new RookeryError('TOO_MANY_CALLS', 'the connection has as many calls in flight as the server allows; slow down, or add instances')
     : new RookeryError('PEER_DRAINING', 'the connection closed before the call was sent', { outcome: 'never-sent' });

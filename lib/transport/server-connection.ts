@@ -298,7 +298,7 @@ export class ServerConnection implements FrameSocketOwner {
       writer.end(start);
     } catch (error) {
       writer.abandon(start);
-      throw error;
+      throw unsendable(error as RookeryError);
     }
   }
 
@@ -341,6 +341,11 @@ class HelloTimer extends WheelEntry {
   onExpired(): void {
     this.connection.onHelloTimeout();
   }
+}
+
+/** The handler ran; that its reply cannot be written is no reason to run it again. */
+function unsendable(error: RookeryError): RookeryError {
+  return new RookeryError(error.reason, `the reply cannot be sent: ${error.message}`, { code: 'INTERNAL', outcome: 'handled', cause: error });
 }
 
 function noHandler(kind: string, pattern: string, service: string): RookeryError {

@@ -1,4 +1,4 @@
-import { Packr } from 'msgpackr/index-no-eval';
+import { Packr } from 'msgpackr/pack';
 
 import { RookeryError } from '../core/errors.js';
 import type { Codec } from './codec.js';

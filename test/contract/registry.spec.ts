@@ -2,12 +2,7 @@ import type { ServiceInstance } from '../../lib/core/instance.js';
 import { compositeRegistry } from '../../lib/registry/composite-registry.js';
 import { memoryRegistry, type MemoryRegistry } from '../../lib/registry/memory-registry.js';
 import { staticRegistry, type StaticRegistry } from '../../lib/registry/static-registry.js';
-import {
-  registryClauses,
-  registryContract,
-  type RegistryBackend,
-  type RegistryFixture,
-} from '../../lib/testing/index.js';
+import { registryContract, type RegistryBackend, type RegistryFixture } from '../../lib/testing/index.js';
 import { READ_ONLY, WITHOUT_LEASES, WITHOUT_SERVER, WRITABLE } from './left-out.js';
 import { pinnedRunner } from './pinned-runner.js';
 

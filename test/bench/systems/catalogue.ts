@@ -2,7 +2,6 @@ import type { BrokerName } from '../servers.js';
 import type { System } from './system.js';
 
 export interface CatalogueEntry {
-  readonly title: string;
   /** The process it needs beside client and server. */
   readonly broker?: BrokerName;
   /** Cases it cannot do, each with the reason. */
@@ -25,47 +24,38 @@ const onlyOnRequest = 'the library is not whole yet';
 /** Every system, in the order of the report. */
 export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
   rookery: {
-    title: 'Rookery, client.send()',
     broker: 'rookery-registry',
     onlyOnRequest,
     load: async () => (await import(rookeryModule)).rookery,
   },
   'rookery-call': {
-    title: 'Rookery, client.call() and client.stream()',
     broker: 'rookery-registry',
     onlyOnRequest,
     load: async () => (await import(rookeryModule)).rookeryCall,
   },
   'nest-tcp': {
-    title: 'Nest Transport.TCP',
     remarks: { 'buffer-1MiB-8': 'over 8 connections, for on one both ends stop reading and wait for each other' },
     load: async () => (await import('./nest-tcp.js')).nestTcp,
   },
   'nest-grpc': {
-    title: 'Nest Transport.GRPC',
     load: async () => (await import('./nest-grpc.js')).nestGrpc,
   },
   'nest-nats': {
-    title: 'Nest Transport.NATS',
     broker: 'nats-server',
     load: async () => (await import('./nest-nats.js')).nestNats,
   },
   'nest-redis': {
-    title: 'Nest Transport.REDIS',
     broker: 'redis-server',
     load: async () => (await import('./nest-redis.js')).nestRedis,
   },
   'moleculer-tcp': {
-    title: 'Moleculer, TCP transporter',
     load: async () => (await import('./moleculer-tcp.js')).moleculerTcp,
   },
   'floor-echo': {
-    title: 'raw socket, as many bytes echoed',
     leavesOut: { 'stream-100k': 'bytes have no values to count' },
     load: async () => (await import('./floor-echo.js')).floorEcho,
   },
   'floor-frames': {
-    title: "Rookery's frames and codec over a bare socket",
     load: async () => (await import('./floor-frames.js')).floorFrames,
   },
 };

@@ -96,10 +96,22 @@ describe('the bound on load', () => {
   });
 
   it('is a share by weight', () => {
-    const client = new Client(consistentHash({ minInFlight: 1 })).with(instances([8, 1, 1]));
-    for (let calls = 0; calls < 100; calls++) client.set.pick({ routingKey: 'hot' });
+    const client = new Client(consistentHash()).with(instances([8, 1, 1]));
+    const ofLight = KEYS.find((key) => owner(client, key) === 'b')!;
+    for (let calls = 0; calls < 100; calls++) client.set.pick({ routingKey: ofLight });
+    expect(client.get('b').inFlight).toBe(13);
+    expect(client.get('c').inFlight).toBeLessThanOrEqual(13);
     expect(client.get('a').inFlight).toBeGreaterThanOrEqual(74);
-    expect(client.get('b').inFlight).toBeLessThanOrEqual(13);
+  });
+
+  it('gives way where the others are excluded', () => {
+    const client = new Client(consistentHash()).with(instances(even(2)));
+    client.call();
+    for (let calls = 0; calls < 20; calls++) {
+      const picked = client.balancer.pick({ routingKey: 'hot', excluded: [client.get('a')] }, client.clock.now());
+      expect(picked).toBe(client.get('b'));
+      picked!.inFlight++;
+    }
   });
 
   it('lets a few calls at once stay where they belong', () => {
@@ -116,18 +128,44 @@ describe('the bound on load', () => {
     expect(owner(client, 'key')).toBe(home.instanceId);
   });
 
-  it('counts calls right that end after their endpoint has left and come back', () => {
-    const client = new Client(consistentHash({ minInFlight: 1, maxLoad: 1.01 })).with(instances(even(2)));
-    const calls = Array.from({ length: 50 }, () => client.set.pick({ routingKey: 'key' })!);
-    client.set.setReachable(client.get('a'), false);
-    for (const endpoint of calls.slice(0, 25)) client.done(endpoint);
-    client.pick();
-    client.set.setReachable(client.get('a'), true);
-    client.pick();
-    for (const endpoint of calls.slice(25)) client.done(endpoint);
-    for (let index = 0; index < 98; index++) client.set.pick({ routingKey: 'key' });
-    const loads = client.set.endpoints.map((endpoint) => endpoint.inFlight);
-    expect(Math.max(...loads)).toBeLessThanOrEqual(51);
+  describe('when members leave with calls in flight', () => {
+    /** 80 calls to ten members, of which five have left. */
+    function halved() {
+      const client = new Client(consistentHash()).with(instances(even(10)));
+      const calls = Array.from({ length: 80 }, () => client.set.pick({ routingKey: 'hot' })!);
+      client.with(instances(even(5)));
+      const isLeft = (endpoint: Endpoint) => client.set.endpoints.includes(endpoint);
+      return { client, ended: calls.filter((it) => !isLeft(it)) };
+    }
+
+    function expectBound(client: Client): void {
+      for (let calls = 0; calls < 200; calls++) client.set.pick({ routingKey: 'hot' });
+      const loads = client.set.endpoints.map((endpoint) => endpoint.inFlight);
+      const total = loads.reduce((sum, load) => sum + load, 0);
+      expect(Math.max(...loads)).toBe(Math.ceil((1.25 * total) / 5));
+    }
+
+    it('their calls no longer count', () => {
+      expectBound(halved().client);
+    });
+
+    it('the end of their calls does not count either', () => {
+      const { client, ended } = halved();
+      client.pick();
+      for (const endpoint of ended) client.done(endpoint);
+      expectBound(client);
+    });
+
+    it('their calls count again once they are back', () => {
+      const client = new Client(consistentHash()).with(instances(even(5)));
+      const calls = Array.from({ length: 80 }, () => client.set.pick({ routingKey: 'hot' })!);
+      client.set.setReachable(calls[0]!, false);
+      client.pick();
+      client.set.setReachable(calls[0]!, true);
+      client.pick();
+      for (const endpoint of calls) client.done(endpoint);
+      expectBound(client);
+    });
   });
 });
 

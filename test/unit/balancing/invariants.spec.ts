@@ -29,7 +29,8 @@ const BALANCERS: [string, BalancerFactory][] = [
     'withOutlierEjection(leastActive)',
     withOutlierEjection(leastActive(), { maxEjectedShare: 0.9, panicThreshold: 0.2 }),
   ],
-  ['withSubset(withOutlierEjection(consistentHash))', withSubset(withOutlierEjection(consistentHash()), { size: 3 })],
+  ['withSubset(withOutlierEjection(p2cEwma))', withSubset(withOutlierEjection(p2cEwma()), { size: 3 })],
+  ['withOutlierEjection(consistentHash)', withOutlierEjection(consistentHash())],
   ['withZonePreference(roundRobin)', withZonePreference(roundRobin())],
 ];
 

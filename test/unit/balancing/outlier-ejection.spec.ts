@@ -93,6 +93,15 @@ describe('an endpoint that was ejected', () => {
     expect(endpoint.isEjected).toBe(true);
   });
 
+  it('is not ejected again for a call that was cancelled', () => {
+    const { client: it } = client(4);
+    ejectionMs(it, 5);
+    const endpoint = it.get('b');
+    endpoint.inFlight++;
+    it.done(endpoint, 'cancelled');
+    expect(endpoint.isEjected).toBe(false);
+  });
+
   it('has one ejection forgotten for each 30 s that it serves', () => {
     const { client: it } = client(4);
     ejectionMs(it, 5);

@@ -103,9 +103,17 @@ it('forgets a bad latency where calls are so rare that everybody is idle', () =>
   expect(counts['a']).toBeLessThan(50);
 });
 
+it('does not prefer who is only a little faster', () => {
+  const client = new Client(p2cEwma()).with(instances(even(3)));
+  const latencies = { a: 2, b: 2.2, c: 2.4 };
+  const counts = client.traffic({ ...BUSY, latencyMs: ({ instanceId }) => latencies[instanceId as 'a'] });
+  expect(misfit(Object.values(counts), even(3))).toBeLessThan(1);
+});
+
 it('counts load even where calls take no time', () => {
   const client = new Client(p2cEwma()).with(instances(even(2)));
-  for (let calls = 0; calls < 10; calls++) client.call('success', 0);
+  client.get('a').latency.add(0, client.clock.now());
+  client.get('b').latency.add(0.04, client.clock.now());
   for (let calls = 0; calls < 100; calls++) client.pick();
   expect(client.get('a').inFlight).toBe(50);
 });

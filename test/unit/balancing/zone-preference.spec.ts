@@ -74,6 +74,8 @@ it('knows how much a zone must hold', () => {
   const never = client('x', { minShare: 0 });
   never.client.with(zoned({ x: 1, y: 30 })).pick();
   expect(never.inner.list).toEqual(['x0']);
+  never.client.with(zoned({ y: 2 })).pick();
+  expect(never.inner.list).toEqual(['y0', 'y1']);
 });
 
 it('does not stand in the way of a caller without a zone', () => {

@@ -45,6 +45,7 @@ describe('compositeRegistry', () => {
     it.each(['register', 'deregister', 'renew'] as const)('%s: well, where one registry took it', async (call) => {
       a.mood = 'REGISTRY_UNREACHABLE';
       await both[call](instance);
+      expect(b.calls).toEqual([call]);
     });
 
     it.each(['register', 'deregister', 'renew'] as const)('%s: fails, where all did', async (call) => {

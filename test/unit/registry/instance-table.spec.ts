@@ -214,14 +214,15 @@ describe('InstanceTable', () => {
     });
 
     it('and forgets those that own nothing any more', () => {
-      const { table } = watchedTable();
+      const { table, events } = watchedTable();
       const instance = someInstance();
       const connection = {};
       table.upsert(instance, connection);
       table.remove(instance);
       table.markOwnerLost(connection);
       table.markOwnerLost({});
-      expect(table.query('orders')).toEqual([]);
+      expect(typesOf(events)).toEqual(['registered', 'deregistered']);
+      expect(table.stats()).toMatchObject({ services: 0, instances: 0 });
     });
   });
 

@@ -26,7 +26,10 @@ describe('LeaseQueue', () => {
   });
 
   it('ends leases in the order in which they were renewed last', () => {
-    for (const holder of ['a', 'b', 'c']) (leases.renew(holder), clock.advance(10));
+    for (const holder of ['a', 'b', 'c']) {
+      leases.renew(holder);
+      clock.advance(10);
+    }
     leases.renew('a');
     clock.advance(2 * TTL_MS);
     expect(expired).toEqual(['b', 'c', 'a']);
@@ -34,7 +37,10 @@ describe('LeaseQueue', () => {
 
   it('holds one timer for any number of leases, and none for none', () => {
     expect(clock.pending).toBe(0);
-    for (let at = 0; at < 100; at++) (leases.renew(`holder-${at}`), clock.advance(1));
+    for (let at = 0; at < 100; at++) {
+      leases.renew(`holder-${at}`);
+      clock.advance(1);
+    }
     expect(clock.pending).toBe(1);
     for (let at = 0; at < 100; at++) leases.drop(`holder-${at}`);
     expect(clock.pending).toBe(0);

@@ -9,13 +9,14 @@ describe('ResolutionDelivery', () => {
   afterEach(() => void vi.restoreAllMocks());
 
   it('calls the listener after the caller is done, once for all changes, with the newest state', async () => {
-    const { heard, tell } = delivery();
+    const { heard, tell, reads } = delivery();
     tell({ state: 'absent' });
     const instances = [someInstance()];
     tell({ state: 'found', instances });
     expect(heard).toEqual([]);
     await turn();
     expect(heard).toEqual([{ state: 'found', instances }]);
+    expect(reads()).toBe(1);
   });
 
   it('says nothing where nothing is known, or nothing has changed', async () => {
@@ -75,16 +76,21 @@ describe('ResolutionDelivery', () => {
 function delivery(also: () => void = () => {}) {
   let state: Resolution = { state: 'pending' };
   const heard: Resolution[] = [];
+  let count = 0;
+  const read = () => {
+    count++;
+    return state;
+  };
   const listener = (resolution: Resolution) => {
     heard.push(resolution);
     also();
   };
-  const { changed, stop } = new ResolutionDelivery(() => state, listener);
+  const { changed, stop } = new ResolutionDelivery(read, listener);
   const tell = (next: Resolution) => {
     state = next;
     changed();
   };
-  return { heard, tell, stop };
+  return { heard, tell, stop, reads: () => count };
 }
 
 async function turn(): Promise<void> {

@@ -4,6 +4,7 @@ import type { Resolution, ResolutionListener, ServiceRegistry } from '../../../l
 
 /** A registry that does as it is told, and writes down what it was asked. */
 export class ScriptedRegistry implements ServiceRegistry {
+  readonly leaseTtlMs: number | undefined;
   readonly calls: string[] = [];
   readonly listeners = new Set<ResolutionListener>();
   /** What the next calls end with: a reason to fail, `hang` until `answer()`, or nothing special. */
@@ -14,9 +15,11 @@ export class ScriptedRegistry implements ServiceRegistry {
 
   constructor(
     readonly name: string,
-    readonly leaseTtlMs?: number,
+    leaseTtlMs?: number,
     readonly isReadOnly = false,
-  ) {}
+  ) {
+    this.leaseTtlMs = leaseTtlMs;
+  }
 
   register = () => this.ask('register');
   deregister = () => this.ask('deregister');

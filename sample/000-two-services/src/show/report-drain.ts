@@ -1,0 +1,33 @@
+import type { RookeryServer } from 'nestjs-rookery';
+
+const EVERY_MS = 5;
+
+/** Says on the console what a leaving instance waits for. */
+export function reportDrain(server: RookeryServer): void {
+  let draining: { sinceMs: number; timer: NodeJS.Timeout } | undefined;
+  server.status.subscribe((status) => {
+    if (status === 'draining') {
+      draining = { sinceMs: performance.now(), timer: setInterval(tellOnChange(server), EVERY_MS) };
+    }
+    if (status === 'disconnected' && draining) {
+      clearInterval(draining.timer);
+      console.log(`has drained in ${Math.round(performance.now() - draining.sinceMs)} ms`);
+    }
+  });
+}
+
+function tellOnChange(server: RookeryServer): () => void {
+  let told = '';
+  const tell = () => {
+    const waitsFor = whatItWaitsFor(server);
+    if (waitsFor !== told) console.log(`drains: waits for ${waitsFor}`);
+    told = waitsFor;
+  };
+  tell();
+  return tell;
+}
+
+function whatItWaitsFor(server: RookeryServer): string {
+  const { connections } = server.unwrap<{ connections: ReadonlySet<unknown> }>();
+  return `${server.inFlight} calls in flight, ${connections.size} callers connected`;
+}
