@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../core/clock.js';
 import type { RookeryError } from '../core/errors.js';
-import { instanceProblem, serviceInstance, type ServiceInstance } from '../core/instance.js';
+import { serviceInstance, type ServiceInstance } from '../core/instance.js';
 import { matchesQuery, resolutionOf } from '../registry/instance-query.js';
 import { ResolutionDelivery } from '../registry/resolution-delivery.js';
 import type { InstanceQuery, Resolution, ResolutionListener, Unsubscribe } from '../registry/service-registry.js';
@@ -86,7 +86,7 @@ export class ServiceMirror {
   private reset(warmingMs: number): void {
     this.warming?.cancel();
     const isRestarted = this.knownFrom !== undefined && this.knownFrom !== this.registryId;
-    this.unconfirmed = isRestarted && warmingMs > 0 ? this.merged() : new Map();
+    this.unconfirmed = isRestarted && warmingMs > 0 ? this.all : new Map();
     if (this.unconfirmed.size > 0) this.warming = this.init.clock.after(warmingMs, () => this.endWarming());
     this.instances = new Map();
     this.knownFrom = this.registryId;
@@ -98,10 +98,10 @@ export class ServiceMirror {
   }
 
   private keep(record: ServiceInstance): void {
-    // The registry has checked it; this is against one that is none of ours.
-    if (instanceProblem(record) !== undefined) return;
-    this.unconfirmed.delete(record.instanceId);
-    this.instances.set(record.instanceId, serviceInstance(record));
+    const instance = validated(record);
+    if (!instance) return;
+    this.unconfirmed.delete(instance.instanceId);
+    this.instances.set(instance.instanceId, instance);
   }
 
   private forget(instanceId: string): void {
@@ -115,17 +115,26 @@ export class ServiceMirror {
     this.tell();
   }
 
-  private merged(): Map<string, ServiceInstance> {
-    return new Map([...this.unconfirmed, ...this.instances]);
+  private get all(): Map<string, ServiceInstance> {
+    return this.unconfirmed.size === 0 ? this.instances : new Map([...this.unconfirmed, ...this.instances]);
   }
 
   private resolve(query: InstanceQuery): Resolution {
     if (this.failure) return { state: 'failed', error: this.failure };
     if (!this.isComplete) return { state: 'pending' };
-    return resolutionOf([...this.merged().values()].filter((instance) => matchesQuery(instance, query)));
+    return resolutionOf([...this.all.values()].filter((instance) => matchesQuery(instance, query)));
   }
 
   private tell(): void {
     for (const delivery of this.deliveries) delivery.changed();
+  }
+}
+
+/** The registry has checked its records; this is against a registry that is none of ours. */
+function validated(record: ServiceInstance): ServiceInstance | undefined {
+  try {
+    return serviceInstance(record);
+  } catch {
+    return undefined;
   }
 }

@@ -13,7 +13,6 @@ const systems = [...Object.keys(CATALOGUE), ...Object.keys(BALANCERS)];
 const choices = {
   cases: CASES.map(({ name }) => name),
   systems,
-  defaultSystems: systems.filter((name) => !CATALOGUE[name]?.onlyOnRequest),
 };
 
 await main();

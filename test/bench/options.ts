@@ -14,7 +14,6 @@ export interface BenchOptions {
 export interface Choices {
   readonly cases: readonly string[];
   readonly systems: readonly string[];
-  readonly defaultSystems: readonly string[];
 }
 
 /** @throws Error naming the option, what it got and what it takes */
@@ -32,7 +31,7 @@ export function parseOptions(argv: readonly string[], choices: Choices): BenchOp
   });
   return {
     cases: chosen('--only', values.only, choices.cases, choices.cases),
-    systems: chosen('--systems', values.systems, choices.systems, choices.defaultSystems),
+    systems: chosen('--systems', values.systems, choices.systems, choices.systems),
     seconds: positive('--seconds', values.seconds),
     rounds: Math.ceil(positive('--rounds', values.rounds)),
     jsonFile: values.json,
@@ -40,8 +39,7 @@ export function parseOptions(argv: readonly string[], choices: Choices): BenchOp
   };
 }
 
-export function helpText({ cases, systems, defaultSystems }: Choices): string {
-  const onRequest = systems.filter((name) => !defaultSystems.includes(name));
+export function helpText({ cases, systems }: Choices): string {
   return `npm run bench -- [options]
 
   --only CASE      run this case alone; repeat it, or separate names by commas
@@ -52,7 +50,7 @@ export function helpText({ cases, systems, defaultSystems }: Choices): string {
   --help           this text
 
 cases    ${cases.join(' ')}
-systems  ${defaultSystems.join(' ')}${onRequest.length > 0 ? `\nby name  ${onRequest.join(' ')}` : ''}
+systems  ${systems.join(' ')}
 `;
 }
 

@@ -18,7 +18,7 @@ const SECONDS = 15;
 const cacheFolder = mkdtempSync(join(tmpdir(), 'rookery-sample-'));
 process.once('exit', () => rmSync(cacheFolder, { recursive: true, force: true }));
 const processes = new Processes({ XDG_CACHE_HOME: cacheFolder });
-setTimeout(() => process.exit(1), 60_000).unref();
+setTimeout(() => process.exit(1), 60_000).unref(); // should something never appear
 
 heading('A registry, three instances of orders and two of stock: each a process of its own');
 const address = await startRegistry(processes);

@@ -8,8 +8,6 @@ export interface CatalogueEntry {
   readonly leavesOut?: Readonly<Record<string, string>>;
   /** Cases it does in a way the reader of its figures must know. */
   readonly remarks?: Readonly<Record<string, string>>;
-  /** Why it runs only when `--systems` names it. */
-  readonly onlyOnRequest?: string;
   /** Imported by its own two processes alone, so that no system pays for another's modules. */
   load(): Promise<System>;
 }
@@ -17,21 +15,15 @@ export interface CatalogueEntry {
 /** The system whose figures are 1.00 in the ratios. */
 export const BASELINE = 'nest-tcp';
 
-/** Until the library is whole: `systems/rookery.ts` is not compiled (see `exclude` in tsconfig.json), hence not imported by a literal. */
-const rookeryModule: string = './rookery.js';
-const onlyOnRequest = 'the library is not whole yet';
-
 /** Every system, in the order of the report. */
 export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
   rookery: {
     broker: 'rookery-registry',
-    onlyOnRequest,
-    load: async () => (await import(rookeryModule)).rookery,
+    load: async () => (await import('./rookery.js')).rookery,
   },
   'rookery-call': {
     broker: 'rookery-registry',
-    onlyOnRequest,
-    load: async () => (await import(rookeryModule)).rookeryCall,
+    load: async () => (await import('./rookery.js')).rookeryCall,
   },
   'nest-tcp': {
     remarks: { 'buffer-1MiB-8': 'over 8 connections, for on one both ends stop reading and wait for each other' },

@@ -1,6 +1,6 @@
+import type { Sample } from '../shop/sample.js';
 import { say, table } from './screen.js';
 import { byInstance, failuresOf, percentile, type Tally } from './tally.js';
-import type { Sample } from '../shop/sample.js';
 
 /** Once a second: how many calls ended, and who served them. @returns stops it */
 export function tellEachSecond(tally: Tally, instances: readonly string[]): () => void {
@@ -25,20 +25,15 @@ export function closingTables(tally: Tally, killedAtMs: number, fates: ReadonlyM
     ms(percentile(of, 0.5)),
     ms(percentile(of, 0.99)),
   ];
-  table(
-    ['orders.place', 'calls', 'failed', 'p50', 'p99'],
-    [latencies('overall', samples), latencies('second after kill', tally.secondAfter(killedAtMs))],
-  );
-  console.log();
+  const lines = [latencies('overall', samples), latencies('second after kill', tally.secondAfter(killedAtMs))];
+  table(1, ['orders.place', 'calls', 'failed', 'p50', 'p99'], lines);
+
   const counts = byInstance(samples);
-  const share = (count: number) => `${((100 * count) / samples.length).toFixed(1)} %`;
-  const rows = [...fates].map(([name, fate]) => [
-    name,
-    String(counts.get(name) ?? 0),
-    share(counts.get(name) ?? 0),
-    fate,
-  ]);
-  table(['instance', 'calls', 'share', 'fate'], rows);
+  const shares = [...fates].map(([name, fate]) => {
+    const count = counts.get(name) ?? 0;
+    return [name, fate, String(count), `${((100 * count) / samples.length).toFixed(1)} %`];
+  });
+  table(2, ['instance', 'fate', 'calls', 'share'], shares);
 }
 
 function ms(value: number): string {

@@ -27,7 +27,7 @@ export class Processes {
   start(name: string, module: string | URL, args: readonly string[] = []): ChildProcess {
     const file = fileURLToPath(new URL(module, new URL('../', import.meta.url)));
     const child = fork(file, args, {
-      env: { ...process.env, ...this.env, INSTANCE_NAME: name },
+      env: { ...process.env, ...this.env, INSTANCE_NAME: name, NO_COLOR: '1' },
       execArgv: ['--import', LEASH],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });

@@ -19,15 +19,15 @@ export function reportDrain(server: RookeryServer): void {
 function tellOnChange(server: RookeryServer): () => void {
   let told = '';
   const tell = () => {
-    const waitsFor = whatItWaitsFor(server);
-    if (waitsFor !== told) console.log(`drains: waits for ${waitsFor}`);
-    told = waitsFor;
+    const left = whatIsLeft(server);
+    if (left !== told) console.log(`drains; ${left}`);
+    told = left;
   };
   tell();
   return tell;
 }
 
-function whatItWaitsFor(server: RookeryServer): string {
+function whatIsLeft(server: RookeryServer): string {
   const { connections } = server.unwrap<{ connections: ReadonlySet<unknown> }>();
-  return `${server.inFlight} calls in flight, ${connections.size} callers connected`;
+  return `calls in flight: ${server.inFlight}, callers still connected: ${connections.size}`;
 }

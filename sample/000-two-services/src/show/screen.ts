@@ -11,10 +11,11 @@ export function heading(text: string): void {
   console.log(`\n${text}`);
 }
 
-/** A table whose first column is aligned to the left and the others to the right. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): void {
+/** @param texts columns from the left that hold words; the others hold figures and are aligned to the right */
+export function table(texts: number, header: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = header.map((_, at) => Math.max(...[header, ...rows].map((row) => row[at]!.length)));
-  const line = (row: readonly string[]) =>
-    row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]! + 3))).join('');
-  for (const row of [header, widths.map((width) => '-'.repeat(width)), ...rows]) console.log(`  ${line(row)}`);
+  const aligned = (cell: string, at: number) => (at < texts ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!));
+  const line = (row: readonly string[]) => `  ${row.map(aligned).join('   ')}`;
+  const rule = widths.map((width) => '-'.repeat(width));
+  console.log(['', ...[header, rule, ...rows].map(line)].join('\n'));
 }
