@@ -21,9 +21,6 @@ const DENIED: readonly (readonly [network: string, prefix: number])[] = [
   ['64:ff9b::a9fe:0', 112], // 169.254.0.0/16 behind NAT64
 ];
 
-/** `2852039166`, `0xa9fea9fe`, `169.254.43518`: names to us, IPv4 addresses to getaddrinfo (WHATWG URL, "ends in a number"). */
-const DISGUISED_IPV4 = /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/i;
-
 /** Which hosts may be connected to. IPv4-mapped IPv6 addresses are judged by the IPv4 rules. */
 export class AddressPolicy {
   private readonly denied = blockList(DENIED);
@@ -45,9 +42,7 @@ export class AddressPolicy {
     const zone = host.indexOf('%');
     const bare = zone < 0 ? host : host.slice(0, zone);
     const family = isIP(bare);
-    if (family === 0) {
-      return DISGUISED_IPV4.test(host) ? `${host} is no host name, and no address in its usual form` : undefined;
-    }
+    if (family === 0) return undefined;
     const type = family === 4 ? 'ipv4' : 'ipv6';
     if (!this.denied.check(bare, type) || this.allowed.check(bare, type)) return undefined;
     return `${host} is a link-local, metadata, multicast or unspecified address; where that is meant, list it in discovery.allowAddresses`;

@@ -37,8 +37,10 @@ export class PrivateFolder {
    * @throws Error of the file system, or saying what is wrong with the folder
    */
   async write(name: string, content: Buffer): Promise<void> {
-    if (!(await this.exists())) await mkdir(this.path, { recursive: true, mode: 0o700 });
-    await this.exists();
+    if (!(await this.exists())) {
+      await mkdir(this.path, { recursive: true, mode: 0o700 });
+      await this.exists(); // somebody else may have been faster
+    }
     const temporary = join(this.path, `${name}.${randomBytes(6).toString('hex')}.tmp`);
     try {
       const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);

@@ -1,4 +1,4 @@
-import { INSTANCE_LIMITS, instanceAddress, instanceProblem, type ServiceInstance } from '../core/instance.js';
+import { instanceAddress, instanceProblem, serviceInstance, type ServiceInstance } from '../core/instance.js';
 import { AddressPolicy } from './address-policy.js';
 import type { Refusal } from './discovery-event.js';
 import { withoutTwins } from './twins.js';
@@ -13,8 +13,6 @@ export interface FilteredList {
 
 const MAX_REFUSALS = 100;
 const MAX_TEXT_CHARS = 200;
-/** No string of a valid record is longer. */
-const MAX_FIELD_CHARS = 256;
 
 /** Turns what a registry or a file says into records that can be trusted: a poisoned one is dropped, the rest of its list is kept. */
 export class RecordFilter {
@@ -56,7 +54,7 @@ export class RecordFilter {
 
   private problem(record: unknown): string | undefined {
     try {
-      const problem = shapeProblem(record) ?? instanceProblem(record);
+      const problem = instanceProblem(record);
       if (problem !== undefined) return problem;
       const { serviceName, ip } = record as ServiceInstance;
       if (serviceName !== this.serviceName) return `serviceName: belongs to ${serviceName}`;
@@ -68,57 +66,12 @@ export class RecordFilter {
   }
 }
 
-const FIELDS: Readonly<Record<keyof ServiceInstance, 'string' | 'number' | 'boolean' | 'object'>> = {
-  instanceId: 'string',
-  serviceName: 'string',
-  ip: 'string',
-  port: 'number',
-  weight: 'number',
-  healthy: 'boolean',
-  enabled: 'boolean',
-  status: 'string',
-  metadata: 'object',
-  clusterName: 'string',
-  namespaceId: 'string',
-  groupName: 'string',
-  version: 'string',
-  protocol: 'string',
-  tags: 'object',
-};
-const FIELD_NAMES = Object.keys(FIELDS) as (keyof ServiceInstance)[];
+const KNOWN_FIELDS = 15;
 
-/** Types and sizes only, so that nothing large or nested is ever rendered, walked or kept. Meaning is `instanceProblem`'s. */
-function shapeProblem(record: unknown): string | undefined {
-  if (typeof record !== 'object' || record === null) return `expected an object, got ${typeof record}`;
-  for (const field of FIELD_NAMES) {
-    const value = (record as ServiceInstance)[field];
-    if (typeof value !== FIELDS[field] || value === null)
-      return `${field}: expected a ${FIELDS[field]}, got ${typeof value}`;
-    if (typeof value === 'string' && value.length > MAX_FIELD_CHARS) return `${field}: ${value.length} characters`;
-  }
-  const { metadata, tags } = record as ServiceInstance;
-  if (!Array.isArray(tags) || tags.length > INSTANCE_LIMITS.tags)
-    return `tags: at most ${INSTANCE_LIMITS.tags} strings`;
-  if (!tags.every((tag) => typeof tag === 'string')) return 'tags: expected strings';
-  let keys = 0;
-  for (const _ in metadata) if (++keys > INSTANCE_LIMITS.metadataKeys) return `metadata: too many keys`;
-  return undefined;
-}
-
-/** The known fields and no other, frozen; a record that is that already is kept as it is. */
+/** Frozen, and of the known fields only; a record that is that already is kept as it is. */
 function cleanRecord(record: ServiceInstance): ServiceInstance {
-  if (
-    Object.isFrozen(record) &&
-    Object.keys(record).length === FIELD_NAMES.length &&
-    Object.isFrozen(record.metadata)
-  ) {
-    return record;
-  }
-  const clean: Record<string, unknown> = {};
-  for (const field of FIELD_NAMES) clean[field] = record[field];
-  clean['metadata'] = Object.freeze({ ...record.metadata });
-  clean['tags'] = Object.freeze([...record.tags]);
-  return Object.freeze(clean) as unknown as ServiceInstance;
+  const isClean = Object.isFrozen(record) && Object.isFrozen(record.metadata) && Object.isFrozen(record.tags);
+  return isClean && Object.keys(record).length === KNOWN_FIELDS ? record : serviceInstance(record);
 }
 
 function label(record: unknown): string {

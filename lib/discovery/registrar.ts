@@ -117,7 +117,7 @@ export class Registrar {
   /** The one place from which the registry is called while active. */
   private act(): void {
     this.timer?.cancel();
-    if (this.inFlight || !this.isActive) return;
+    if (this.inFlight) return;
     this.inFlight = this.perform(this.isStale || this.current !== 'registered' ? 'register' : 'renew');
   }
 

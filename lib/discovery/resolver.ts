@@ -140,8 +140,7 @@ export class Resolver {
     this.current = 'failed';
     this.failure = error;
     if (isNews) this.emit({ type: 'registry-lost', error, kept: this.membership.size });
-    if (this.hasList) this.settled.open();
-    else void this.startFromSnapshot();
+    void this.startFromSnapshot();
   }
 
   private recover(state: 'found' | 'absent'): void {

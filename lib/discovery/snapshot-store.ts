@@ -1,5 +1,4 @@
-import type { ServiceInstance } from '../core/instance.js';
-import { scopedKey } from './scoped-key.js';
+import { INSTANCE_DEFAULTS, type ServiceInstance } from '../core/instance.js';
 import type { InstanceQuery } from '../registry/service-registry.js';
 
 /**
@@ -38,7 +37,19 @@ export const noSnapshots: SnapshotStore = {
   close: () => Promise.resolve(),
 };
 
-/** One list per registry and narrowed query: a list of version 2 must never be started from by who asks for version 1. */
+/**
+ * One list per registry and narrowed query: a list of version 2 must never be started from by who asks for version 1. The same text for
+ * the same question, however it is spelled; `healthyOnly` does not count, for lists are kept whatever the health.
+ */
 export function snapshotKey(registryName: string, serviceName: string, query: InstanceQuery = {}): string {
-  return JSON.stringify([registryName, scopedKey(serviceName, query)]);
+  return JSON.stringify([
+    registryName,
+    query.namespaceId ?? INSTANCE_DEFAULTS.namespaceId,
+    query.groupName ?? INSTANCE_DEFAULTS.groupName,
+    serviceName,
+    query.clusterName ?? null,
+    query.version ?? null,
+    [...new Set(query.tags ?? [])].toSorted(),
+    Object.entries(query.metadata ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  ]);
 }

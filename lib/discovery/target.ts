@@ -54,6 +54,11 @@ export class Target<E extends Endpoint = Endpoint> {
     return this.set.endpoints;
   }
 
+  /** Endpoints that a pick may return. */
+  get pickableCount(): number {
+    return this.set.pickableCount;
+  }
+
   get isSettled(): boolean {
     return this.resolver.isSettled;
   }
@@ -74,7 +79,7 @@ export class Target<E extends Endpoint = Endpoint> {
    * @throws RookeryError `NO_INSTANCE`, RegistryError `REGISTRY_UNREACHABLE` (nothing is known), RookeryError `CLIENT_CLOSED`
    */
   pick(call: PickRequest): E {
-    const endpoint = this.isClosed ? undefined : this.set.pick(call);
+    const endpoint = this.set.pick(call);
     if (endpoint === undefined) throw this.noEndpoint(call);
     return endpoint;
   }

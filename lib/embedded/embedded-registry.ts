@@ -199,6 +199,7 @@ export class EmbeddedRegistry implements ServiceRegistry {
       clock: this.settings.clock,
       service: { serviceName, ...scopeOf(query) },
       where: this.entrance.where,
+      ttlMs: () => this.ttlMs,
       onIdle: () => this.mirrors.delete(key),
     });
     this.mirrors.set(key, mirror);

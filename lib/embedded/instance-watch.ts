@@ -35,18 +35,19 @@ export class InstanceWatch {
     const unsubscribe = this.table.subscribe((event) => this.note(event), serviceName, this.service);
     try {
       yield* this.untold();
-      for (;;) {
+      while (!this.isOver) {
         await this.news.wait();
-        if (this.isOver) return;
         yield* this.untold();
         await pause(this.clock, PACE_MS);
       }
+      // A registry that ends has perhaps just been told who leaves with it.
+      yield* this.untold();
     } finally {
       unsubscribe();
     }
   }
 
-  /** Ends the stream, also one that waits for news. */
+  /** Ends the stream behind what is still untold; also one that waits for news. */
   readonly end = (): void => {
     this.isOver = true;
     this.news.tell();
@@ -64,6 +65,7 @@ export class InstanceWatch {
     const changes = [...this.changes];
     this.changes.clear();
     if (this.mustReset) return yield* this.state();
+    if (changes.length === 0) return;
     const gone = changes.filter(([, instance]) => !instance).map(([id]) => id);
     const pages = pagesOf(
       changes.flatMap(([, instance]) => instance ?? []),

@@ -35,7 +35,7 @@ export const REGISTRY_SERVER_DEFAULTS = {
 export const REGISTRY_LIMITS = {
   maxConnections: 16_384,
   maxUnauthenticated: 1_024,
-  maxInFlightPerConnection: 8_192,
+  maxInFlightPerConnection: 4_096,
   maxInFlight: 262_144,
 } as const satisfies LimitOptions;
 

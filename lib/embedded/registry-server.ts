@@ -5,6 +5,7 @@ import { systemClock } from '../core/clock.js';
 import { InstanceTable } from '../registry/instance-table.js';
 import { Acceptor } from '../transport/acceptor.js';
 import { KEEP_ALIVE_TIMES } from '../transport/keep-alive.js';
+import type { ServerConnection } from '../transport/server-connection.js';
 import { jsonCodec } from '../wire/json-codec.js';
 import { msgpackCodec } from '../wire/msgpack-codec.js';
 import { RegistryHandlers } from './registry-handlers.js';
@@ -37,6 +38,7 @@ export class RegistryServer {
   private readonly acceptor: Acceptor;
   private listening: Promise<Address> | undefined;
   private startedAtMs = 0;
+  private isClosing = false;
 
   /** @throws ConfigurationError `OPTION_INVALID`, `INSECURE_BIND` */
   constructor(options: RegistryServerOptions = {}) {
@@ -57,7 +59,7 @@ export class RegistryServer {
       codecs: [msgpackCodec(), jsonCodec()],
       limits,
       keepAlive: KEEP_ALIVE_TIMES,
-      onConnectionClosed: (connection) => this.table.markOwnerLost(connection),
+      onConnectionClosed: (connection) => this.loseOwner(connection),
     });
   }
 
@@ -69,6 +71,7 @@ export class RegistryServer {
   /** Closes every connection and forgets everything. May be called twice. */
   async close(): Promise<void> {
     await this.listening?.catch(() => undefined);
+    this.isClosing = true;
     this.handlers.endStreams();
     await this.acceptor.close(CLOSE_GRACE_MS);
     this.table.close();
@@ -87,6 +90,11 @@ export class RegistryServer {
     this.startedAtMs = performance.now();
     if (isExposed) warnOfExposure(formatAddress(host, address.port));
     return { host, port: address.port };
+  }
+
+  /** Who loses its connection because this end closes it is not unhealthy; watchers must not hear so as the last word. */
+  private loseOwner(connection: ServerConnection): void {
+    if (!this.isClosing) this.table.markOwnerLost(connection);
   }
 
   /** Whoever was registered before a restart renews within one lease, or would have been gone by then anyway. */

@@ -87,7 +87,7 @@ export class ClientConnection implements FrameSocketOwner {
 
   /** Whether a call may be started here now. */
   get hasRoom(): boolean {
-    return this.state === 'ready' && !this.calls.isFull;
+    return this.state === 'ready' && !this.calls.isFull && !this.link.isBackedUp;
   }
 
   /**
@@ -175,6 +175,11 @@ export class ClientConnection implements FrameSocketOwner {
   onProtocolError(error: RookeryError): void {
     this.link.destroy(error);
   }
+
+  /** Nothing to do: `hasRoom` says no until the server has taken what waits, and replies are read all the while. */
+  onSendBufferFull(): void {}
+
+  onDrained(): void {}
 
   onSocketClosed(cause: Error | undefined): void {
     if (this.state === 'closed') return;

@@ -68,7 +68,7 @@ class Attempt implements ConnectionCall, Invocation {
       error.endpoint ??= endpoint.address;
       if (this.sentId !== 0) call.correlationId ??= this.connection!.correlationIdOf(this.sentId);
       call.exclude(endpoint);
-      call.hasUntriedInstance = target.endpoints.length > call.excluded!.length;
+      call.hasUntriedInstance = target.pickableCount > call.excluded!.length;
     }
     this.replies.fail(error);
   }
@@ -102,7 +102,7 @@ class Attempt implements ConnectionCall, Invocation {
   /** When every endpoint has failed this call, each of them may be tried again. */
   private pickEndpoint(): RemoteEndpoint {
     const { call, target } = this;
-    if (call.excluded !== undefined && call.excluded.length >= target.endpoints.length) call.excluded = undefined;
+    if (call.excluded !== undefined && call.excluded.length >= target.pickableCount) call.excluded = undefined;
     return target.pick(call);
   }
 
@@ -142,6 +142,6 @@ function resultOf(error: RookeryError): Result {
 /** Why a connection without room takes no call. */
 export function noRoom(connection: ClientConnection): RookeryError {
   return connection.state === 'ready'
-    ? new RookeryError('TOO_MANY_CALLS', 'the connection has as many calls in flight as the server allows; slow down, or add instances')
+    ? new RookeryError('TOO_MANY_CALLS', 'the connection has as many calls, or bytes, under way as it may; slow down, or add instances')
     : new RookeryError('PEER_DRAINING', 'the connection closed before the call was sent', { outcome: 'never-sent' });
 }

@@ -10,6 +10,10 @@ import type { TransportLimits } from './limits.js';
 export interface FrameSocketOwner extends FrameSink {
   /** The peer broke the protocol, or a limit; no further frame comes. The owner ends the socket. */
   onProtocolError(error: RookeryError): void;
+  /** More waits for the peer than the limit: the owner sees to it that no more is produced. */
+  onSendBufferFull(): void;
+  /** The peer has taken everything that waited in the socket. */
+  onDrained(): void;
   /** Called once, when the socket is gone; `error` is why, where it did not simply end. */
   onSocketClosed(error: Error | undefined): void;
 }
@@ -26,6 +30,9 @@ export class FrameSocket {
   readonly decoder: FrameDecoder;
   /** Monotonic time at which bytes last arrived, in ms. */
   lastReadAtMs: number;
+
+  /** More waits for the peer than the send buffer is meant to hold. */
+  isBackedUp = false;
 
   private isFlushScheduled = false;
   private isEnding = false;
@@ -46,6 +53,11 @@ export class FrameSocket {
     this.lastReadAtMs = performance.now();
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.read(chunk));
+    socket.on('drain', () => {
+      this.isBackedUp = false;
+      socket.resume();
+      owner.onDrained();
+    });
     socket.on('error', (error) => (this.closeError ??= error));
     socket.on('close', () => owner.onSocketClosed(this.closeError));
     this.writer.raw(PREFACE);
@@ -82,8 +94,15 @@ export class FrameSocket {
     if (socket.writableLength === 0) writer.reset();
     else {
       writer.renew();
-      if (socket.writableLength > this.limits.maxSendBufferBytes) this.destroy(overfull(socket.writableLength));
+      if (socket.writableLength <= this.limits.maxSendBufferBytes) return;
+      this.isBackedUp = true;
+      this.owner.onSendBufferFull();
     }
+  }
+
+  /** Reads no more until everything written has left: a peer that makes work and does not take the results has to wait. */
+  pauseUntilDrained(): void {
+    this.socket.pause();
   }
 
   /** Called now and then by the owner: cuts a peer that has taken nothing for too long. */
@@ -133,10 +152,6 @@ export class FrameSocket {
       this.owner.onProtocolError(RookeryError.is(error) ? error : internal(error));
     }
   }
-}
-
-function overfull(bytes: number): RookeryError {
-  return new RookeryError('CONNECTION_LOST', `${bytes} bytes wait for a peer that does not read them; it was cut`);
 }
 
 function internal(cause: unknown): RookeryError {

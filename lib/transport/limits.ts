@@ -20,7 +20,10 @@ export interface TransportLimits extends WireLimits {
   maxInFlight: number;
   /** Bytes of one reply stream that may be under way unread. @default 256 KiB @range 1 KiB – 64 MiB */
   streamWindowBytes: number;
-  /** Bytes written and not taken by the peer, per connection; also what a stream that cannot be paused may be ahead. @default 8 MiB */
+  /**
+   * Bytes written and not taken by the peer, per connection: beyond it a server reads no further calls from there, and a client starts none.
+   * Also what a stream that cannot be paused may be ahead of its reader. @default 8 MiB @range 64 KiB – 1 GiB
+   */
   maxSendBufferBytes: number;
   /** How long a peer may take nothing of what waits for it, in ms. @default 10000 @range 100 ms – 10 min */
   sendStallMs: number;

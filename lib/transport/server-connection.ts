@@ -70,7 +70,6 @@ export class ServerConnection implements FrameSocketOwner {
     this.keepAlive = new KeepAlive(this.link, context.wheel, context.keepAlive, () => undefined);
     this.helloTimer = new HelloTimer(this);
     this.peer = { service: '', instance: '', address: formatAddress(socket.remoteAddress ?? 'unix', socket.remotePort ?? 0) };
-    socket.on('drain', () => this.resumeStreams());
     context.wheel.add(this.helloTimer, performance.now() + context.transportLimits.helloTimeoutMs);
   }
 
@@ -142,6 +141,15 @@ export class ServerConnection implements FrameSocketOwner {
 
   onProtocolError(error: RookeryError): void {
     this.endWith(error);
+  }
+
+  /** Callers who do not take their replies make no further calls meanwhile. */
+  onSendBufferFull(): void {
+    this.link.pauseUntilDrained();
+  }
+
+  onDrained(): void {
+    for (const call of [...this.calls.values()]) call.resume();
   }
 
   onSocketClosed(error: Error | undefined): void {
@@ -300,10 +308,6 @@ export class ServerConnection implements FrameSocketOwner {
       writer.abandon(start);
       throw unsendable(error as RookeryError);
     }
-  }
-
-  private resumeStreams(): void {
-    for (const call of [...this.calls.values()]) call.resume();
   }
 
   private endIfIdle(): void {

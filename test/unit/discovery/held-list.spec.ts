@@ -90,6 +90,29 @@ describe('a list that shrinks', () => {
   });
 });
 
+describe('what a list is judged against', () => {
+  it('is without those that said goodbye', () => {
+    const follow = following();
+    follow.registry.list(orders(10));
+    follow.registry.list(orders(10));
+    for (const n of [6, 7, 8, 9, 10]) follow.resolver.confirmGone(`o${n}`);
+    follow.registry.list(orders(4));
+    expect(follow.servingIds).toEqual(['o1', 'o2', 'o3', 'o4']);
+    follow.resolver.close();
+  });
+
+  it('is without those whose probes were refused', async () => {
+    const follow = following();
+    follow.registry.list(orders(10));
+    for (let n = 3; n <= 10; n++) follow.fates.set(`o${n}`, false);
+    follow.registry.list(orders(2));
+    await follow.settle();
+    follow.registry.list(orders(1));
+    expect(follow.servingIds).toEqual(['o1']);
+    follow.resolver.close();
+  });
+});
+
 describe('a held instance', () => {
   it('is no longer probed once it is listed again', async () => {
     const follow = following();
@@ -241,6 +264,7 @@ describe('an instance that says goodbye', () => {
     const fixed = order(1, { instanceId: '10.0.0.1:4000' });
     follow.registry.list([fixed]);
     follow.resolver.confirmGone(fixed.instanceId);
+    follow.registry.list([fixed]);
     expect(follow.serving).toHaveLength(1);
     follow.registry.list([]);
     await follow.settle();

@@ -79,10 +79,12 @@ describe('a poisoned record', () => {
 describe('a good record', () => {
   it('is kept as it is where it is frozen, and copied without the unknown where it is not', () => {
     const frozen = order(1);
+    const talkative = Object.freeze({ ...order(3), secret: 'x' });
     const loose = { ...order(2), metadata: { zone: 'a' }, secret: 'x'.repeat(10_000) };
-    const { instances } = filter().apply([frozen, loose]);
+    const { instances } = filter().apply([frozen, loose, talkative]);
     expect(instances.get('o1')).toBe(frozen);
     expect(instances.get('o2')).not.toHaveProperty('secret');
+    expect(instances.get('o3')).toEqual(order(3));
     loose.metadata.zone = 'b';
     expect(instances.get('o2')!.metadata).toEqual({ zone: 'a' });
   });

@@ -91,6 +91,20 @@ describe('Prober', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('ignores an old answer about an instance that is held a second time', async () => {
+    const answers: ((isThere: boolean) => void)[] = [];
+    const { clock, gone, prober: it } = prober(() => new Promise((resolve) => answers.push(resolve)));
+    it.start(order(1));
+    it.stop('o1');
+    it.start(order(1));
+    answers[0]!(false);
+    await clock.advanceAsync(0);
+    expect(gone).toEqual([]);
+    answers[1]!(false);
+    await clock.advanceAsync(0);
+    expect(gone).toEqual(['o1']);
+  });
+
   it('tells running probes that it closes, and starts none afterwards', async () => {
     const signals: AbortSignal[] = [];
     const { clock, prober: it } = prober((_instance, signal) => {

@@ -379,6 +379,18 @@ describe('drain', () => {
     expect(silent.clock.pending).toBe(0);
   });
 
+  it('leaves no timer where the time is over between two attempts', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const { clock, registry, registrar } = setUp({ drainTimeout: '20ms' }, seed);
+      await registrar.start(order(1));
+      registry.isAway = true;
+      const drained = registrar.drain();
+      await clock.advanceAsync(20);
+      await drained;
+      expect(clock.pending).toBe(0);
+    }
+  });
+
   it('interrupts the backoff of a registrar that never got through', async () => {
     const { clock, registry, registrar } = setUp();
     registry.isAway = true;

@@ -233,6 +233,7 @@ describe('writing', () => {
     const writer = store();
     for (let count = 1; count <= 50; count++) {
       writer.save(KEY, orders(count));
+      expect(clock.pending).toBe(1);
       clock.advance(10);
     }
     expect(await readdir(parent)).toEqual([]);
@@ -262,9 +263,8 @@ describe('writing', () => {
     for (let times = 0; times < 3; times++) {
       writer.save(KEY, big);
       writer.save(snapshotKey('nacos', 'payments'), orders(1));
-      clock.advance(1_000);
+      await writer.close();
     }
-    await writer.close();
     expect(events).toMatchObject([{ type: 'snapshot-unwritable', problem: expect.stringContaining('limit is') }]);
     expect(await readdir(dir)).toHaveLength(1);
   });

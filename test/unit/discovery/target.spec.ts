@@ -4,7 +4,6 @@ import { Endpoint } from '../../../lib/balancing/endpoint.js';
 import { roundRobin } from '../../../lib/balancing/round-robin.js';
 import { RegistryError, RookeryError } from '../../../lib/core/errors.js';
 import { seededRng } from '../../../lib/core/random.js';
-import { Discovery } from '../../../lib/discovery/discovery.js';
 import { noSnapshots } from '../../../lib/discovery/snapshot-store.js';
 import { Target, type TargetInit } from '../../../lib/discovery/target.js';
 import { memoryRegistry } from '../../../lib/registry/memory-registry.js';
@@ -170,27 +169,5 @@ describe('Target', () => {
     await settled;
     expect(refusal(target)).toMatchObject({ reason: 'CLIENT_CLOSED' });
     expect(clock.pending).toBe(0);
-  });
-});
-
-describe('Discovery', () => {
-  it('has one target per service and query, and closes them all', async () => {
-    const { registry, shared, clock } = setUp();
-    const snapshots = new MemorySnapshots();
-    const discovery = new Discovery({ ...shared, snapshots });
-    const target = discovery.target('orders');
-    expect(discovery.target('orders', { namespaceId: 'public' })).toBe(target);
-    expect(discovery.target('orders', { version: '2' })).not.toBe(target);
-    expect(discovery.target('payments').serviceName).toBe('payments');
-    expect(discovery.all).toHaveLength(3);
-    for (const each of discovery.all) each.open();
-    registry.list(orders(1));
-    await discovery.close();
-    await discovery.close();
-    expect(registry.watches.size).toBe(0);
-    expect(clock.pending).toBe(0);
-    expect(snapshots.saves).toBeGreaterThan(0);
-    expect(refusal(target)).toMatchObject({ reason: 'CLIENT_CLOSED' });
-    expect(discovery.target('orders')).not.toBe(target);
   });
 });

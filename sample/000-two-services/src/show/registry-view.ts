@@ -23,23 +23,27 @@ export class RegistryView {
     const listed = resolution.state === 'found' ? resolution.instances : [];
     const ids = new Set(listed.map(({ instanceId }) => instanceId));
     const known = [...this.present.values()].filter(({ serviceName }) => serviceName === service);
-    for (const instance of known.filter(({ instanceId }) => !ids.has(instanceId))) {
-      this.present.delete(instance.instanceId);
-      say('registry', `- ${this.line(instance)}`);
+    for (const gone of known.filter(({ instanceId }) => !ids.has(instanceId))) {
+      this.present.delete(gone.instanceId);
+      this.tell('-', gone, 'is gone');
     }
-    for (const instance of listed.filter(({ instanceId }) => !this.present.has(instanceId))) {
-      this.present.set(instance.instanceId, instance);
-      say('registry', `+ ${this.line(instance)}`);
-    }
+    for (const instance of listed) this.updateOne(instance);
     this.changes.emit('change');
+  }
+
+  private updateOne(instance: ServiceInstance): void {
+    const before = this.present.get(instance.instanceId);
+    this.present.set(instance.instanceId, instance);
+    if (before === undefined) this.tell('+', instance, `at ${instance.ip}:${instance.port}`);
+    else if (before.healthy && !instance.healthy) this.tell('~', instance, 'is unhealthy');
+  }
+
+  private tell(sign: string, { serviceName, metadata }: ServiceInstance, what: string): void {
+    const healthy = [...this.present.values()].filter((it) => it.serviceName === serviceName && it.healthy).length;
+    say('registry', `${sign} ${metadata['name']?.padEnd(9)} ${what.padEnd(22)} ${serviceName}: ${healthy}`);
   }
 
   private has(name: string): boolean {
     return [...this.present.values()].some(({ metadata }) => metadata['name'] === name);
-  }
-
-  private line({ serviceName, metadata, ip, port }: ServiceInstance): string {
-    const count = [...this.present.values()].filter((instance) => instance.serviceName === serviceName).length;
-    return `${metadata['name']?.padEnd(9)} ${`${ip}:${port}`.padEnd(18)} ${serviceName}: ${count}`;
   }
 }

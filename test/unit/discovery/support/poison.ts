@@ -60,6 +60,11 @@ const HOSTS: unknown[] = [
   'ff02::1',
   '::ffff:169.254.1.1',
   '2852039166',
+  '0xa9fea9fe',
+  '0xA9.0xFE.0xA9.0xFE',
+  '169.254.43518',
+  '0251.0376.0251.0376',
+  '169.254.169.254.',
 ];
 const METADATA: unknown[] = [
   ...NONSENSE.filter((value) => !isPlain(value)),
