@@ -1,9 +1,15 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { TallyReporter } from './test/support/tally.reporter.js';
 
 /** Nest needs the legacy decorators and their `design:*` metadata. */
 const oxc = { decorator: { legacy: true, emitDecoratorMetadata: true } };
+
+/** Last good lists of tests, and of the processes they start, stay out of the user's cache. */
+const XDG_CACHE_HOME = mkdtempSync(join(tmpdir(), 'rookery-test-cache-'));
 
 /** Nest 11 is installed by the workspace test/nest11; rxjs and reflect-metadata stay the root's, so there is one of each. */
 const nest11 = Object.fromEntries(
@@ -22,7 +28,7 @@ export default defineConfig({
         test: {
           name: 'nest12',
           include: ['test/**/*.spec.ts'],
-          env: { ROOKERY_EXPECTED_NEST: '12' },
+          env: { ROOKERY_EXPECTED_NEST: '12', XDG_CACHE_HOME },
         },
       },
       {
@@ -31,7 +37,7 @@ export default defineConfig({
         test: {
           name: 'nest11',
           include: ['test/{e2e,microservice}/**/*.spec.ts'],
-          env: { ROOKERY_EXPECTED_NEST: '11' },
+          env: { ROOKERY_EXPECTED_NEST: '11', XDG_CACHE_HOME },
         },
       },
     ],

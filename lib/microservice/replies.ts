@@ -18,6 +18,18 @@ abstract class CallerReplies implements Replies {
   protected abstract completed(): void;
   protected abstract failed(error: RookeryError): void;
 
+  /** The one value of a unary call. */
+  protected answered(value: unknown): void {
+    this.next(value, 0);
+    this.completed();
+  }
+
+  last(value: unknown): void {
+    if (this.isOver) return;
+    this.end();
+    this.answered(value);
+  }
+
   complete(): void {
     if (this.isOver) return;
     this.end();

@@ -11,6 +11,7 @@ import { serviceInstance, ZONE, type ServiceInstance } from '../core/instance.js
 import { nameOption } from '../core/options.js';
 import { systemRng } from '../core/random.js';
 import { advertisedAddress } from '../discovery/advertised-address.js';
+import { EPOCH } from '../discovery/twins.js';
 import { Registrar, type InstancePatch } from '../discovery/registrar.js';
 import type { RegistrarEvent } from '../discovery/registrar-event.js';
 import { embeddedRegistry } from '../embedded/embedded-registry.js';
@@ -275,7 +276,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
       instanceId,
       ip: address.host,
       port: address.port,
-      metadata: zone === undefined ? { ...metadata } : { ...metadata, [ZONE]: zone },
+      metadata: { [EPOCH]: String(Date.now()), ...(zone !== undefined && { [ZONE]: zone }), ...metadata },
       ...(version !== undefined && { version }),
       ...(weight !== undefined && { weight }),
       ...(tags !== undefined && { tags }),

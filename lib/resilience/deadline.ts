@@ -36,6 +36,12 @@ class DeadlinedCall extends WheelEntry implements Replies, Invocation {
     if (!this.isOver) this.replies.next(value, bytes);
   }
 
+  last(value: unknown): void {
+    if (this.isOver) return;
+    this.end();
+    this.replies.last(value);
+  }
+
   complete(): void {
     if (this.isOver) return;
     this.end();

@@ -18,10 +18,13 @@ export interface Call {
   hasUntriedInstance: boolean;
 }
 
-/** Where a call's replies go. After `complete` or `fail` nothing follows. */
+/** Where a call's replies go. After `last`, `complete` or `fail` nothing follows. */
 export interface Replies {
   /** `bytes`: what the value took on the wire, to be given back by `Invocation.release` once it is consumed. */
   next(value: unknown, bytes: number): void;
+  /** A value and the end in one: how a unary call is answered, so that whoever takes the value and leaves cancels nothing. */
+  last(value: unknown): void;
+  /** The end of a stream, or of an event. */
   complete(): void;
   fail(error: RookeryError): void;
 }

@@ -67,6 +67,10 @@ class RetriedCall implements Replies, Invocation {
     this.replies.next(value, bytes);
   }
 
+  last(value: unknown): void {
+    this.replies.last(value);
+  }
+
   complete(): void {
     this.replies.complete();
   }

@@ -14,6 +14,7 @@ import type { RetryOptions } from '../resilience/retry.js';
 import type { KeyRing } from '../wire/auth.js';
 import type { Codec } from '../wire/codec.js';
 import type { Identity } from '../wire/hello.js';
+import type { ClientConnection } from './client-connection.js';
 import { clientStack } from './client-stack.js';
 import type { ConnectionPoolOptions } from './connection-pool.js';
 import { Dialer, type DialTarget } from './dialer.js';
@@ -129,20 +130,34 @@ export class Channel {
     return { ip, port, service: serviceName, instanceId: isAnonymous(instance) ? undefined : instanceId };
   }
 
-  /** Whether an instance that the registry no longer lists is there all the same: dialled, greeted, left. */
+  /**
+   * Whether an instance that the registry no longer lists is there all the same: dialled, greeted, left.
+   *
+   * @throws RookeryError where this process could not ask: that tells nothing of the instance
+   */
   private async probe(instance: ServiceInstance, signal: AbortSignal): Promise<boolean> {
-    if (signal.aborted) return false;
     let saidGoodbye = false;
+    const events = { onDraining: () => (saidGoodbye = true), onClosed: () => undefined };
+    let connection: ClientConnection;
     try {
-      const connection = await this.dialer.dial(this.dialTarget(instance), { onDraining: () => (saidGoodbye = true), onClosed: () => undefined });
-      // A draining instance says so right behind its greeting.
-      await new Promise((resolve) => setImmediate(resolve));
-      connection.close();
-      return !saidGoodbye;
-    } catch {
+      connection = await this.dialer.dial(this.dialTarget(instance), events, signal);
+    } catch (error) {
+      if (isOurOwnTrouble(error)) throw error;
       return false;
     }
+    // A draining instance says so right behind its greeting.
+    await new Promise((resolve) => setImmediate(resolve));
+    connection.close();
+    return !saidGoodbye;
   }
+}
+
+/** Out of descriptors, ports or memory. */
+const OUR_OWN_TROUBLE = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL']);
+
+function isOurOwnTrouble(error: unknown): boolean {
+  const { reason, cause } = error as RookeryError;
+  return reason === 'CLIENT_CLOSED' || OUR_OWN_TROUBLE.has((cause as NodeJS.ErrnoException | undefined)?.code ?? '');
 }
 
 const NO_INVOCATION: Invocation = { cancel: () => undefined, release: () => undefined };

@@ -221,21 +221,25 @@ export class ClientConnection implements FrameSocketOwner {
     if (pending === undefined) return this.dropLate();
     const isLast = (flags & Flag.END) !== 0;
     if (isLast) this.calls.remove(pending);
-    if ((flags & Flag.NO_VALUE) === 0) {
+    if ((flags & Flag.NO_VALUE) !== 0) {
+      if (isLast) pending.complete();
+    } else {
       let value: unknown;
       try {
         value = readBody(flags, this.codec, bytes, start, end);
       } catch (error) {
         return this.failUnreadable(pending, error as RookeryError);
       }
-      pending.next(value, isLast ? 0 : end - start + HEADER_BYTES);
+      if (isLast) pending.last(value);
+      else this.deliver(pending, value, end - start + HEADER_BYTES);
     }
-    if (isLast) {
-      pending.complete();
-      this.endIfDrained();
-    } else if (pending.call.options.isPulled !== true) {
-      this.release(pending, end - start + HEADER_BYTES);
-    }
+    if (isLast) this.endIfDrained();
+  }
+
+  /** One value of a stream. Its room is given back at once, unless the reader does that as it consumes. */
+  private deliver(pending: ConnectionCall, value: unknown, bytes: number): void {
+    pending.next(value, bytes);
+    if (pending.call.options.isPulled !== true) this.release(pending, bytes);
   }
 
   private onError(flags: number, callId: number, bytes: Buffer, start: number, end: number): void {

@@ -56,6 +56,12 @@ export class DirectCall extends WheelEntry implements ConnectionCall {
     if (!this.isOver) this.replies.next(value);
   }
 
+  last(value: unknown): void {
+    if (!this.end()) return;
+    this.replies.next(value);
+    this.replies.complete();
+  }
+
   complete(): void {
     if (this.end()) this.replies.complete();
   }

@@ -53,9 +53,15 @@ class Attempt implements ConnectionCall, Invocation {
     this.replies.next(value, bytes);
   }
 
+  last(value: unknown): void {
+    if (this.isOver) return;
+    this.endWell();
+    this.replies.last(value);
+  }
+
   complete(): void {
     if (this.isOver) return;
-    this.end('success', this.firstReplyAtMs || this.connection!.lastReadAtMs);
+    this.endWell();
     this.replies.complete();
   }
 
@@ -124,6 +130,11 @@ class Attempt implements ConnectionCall, Invocation {
       return this.fail(error as RookeryError);
     }
     this.sentId = this.callId;
+  }
+
+  /** A stream's latency is that of its first value. */
+  private endWell(): void {
+    this.end('success', this.firstReplyAtMs || this.connection!.lastReadAtMs);
   }
 
   private end(result: Result, nowMs: number): void {

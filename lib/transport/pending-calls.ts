@@ -6,6 +6,7 @@ export interface PendingCall {
   callId: number;
   /** A reply frame's value. */
   next(value: unknown, bytes: number): void;
+  last(value: unknown): void;
   complete(): void;
   fail(error: RookeryError): void;
 }

@@ -24,7 +24,7 @@ export class FrameDecoder {
   /** The payload being collected when it did not arrive in one chunk. */
   private payload: Buffer | undefined;
   private payloadFill = 0;
-  private failure: RookeryError | undefined;
+  private failure: Error | undefined;
 
   constructor(
     private readonly sink: FrameSink,
@@ -50,7 +50,8 @@ export class FrameDecoder {
       this.consume(chunk);
     } catch (error) {
       this.payload = undefined;
-      if (RookeryError.is(error)) this.failure = error;
+      this.headFill = 0;
+      this.failure = error as Error;
       throw error;
     }
   }

@@ -53,6 +53,23 @@ export const Flag = {
   CRITICAL: 0x80,
 } as const;
 
+/** Flags that mean something in version 1, by type. `OPTIONAL` may come anywhere and means nothing. */
+const KNOWN_FLAGS: Partial<Record<number, number>> = {
+  [FrameType.REQUEST]: Flag.RAW | Flag.PATTERN | Flag.METADATA,
+  [FrameType.EVENT]: Flag.RAW | Flag.PATTERN | Flag.METADATA | Flag.ACK,
+  [FrameType.REPLY]: Flag.END | Flag.RAW | Flag.NO_VALUE,
+  [FrameType.ERROR]: Flag.REFUSED,
+};
+
+const UNKNOWN_FLAGS = Uint8Array.from({ length: 256 }, (_, type) =>
+  type >= FIRST_OPTIONAL_TYPE ? Flag.CRITICAL : 0xff & ~(Flag.OPTIONAL | (KNOWN_FLAGS[type] ?? 0)),
+);
+
+/** The flags of a frame that its receiver must not pass over; 0 for a frame as version 1 knows it. */
+export function unknownFlags(type: number, flags: number): number {
+  return flags & UNKNOWN_FLAGS[type]!;
+}
+
 /** `code` of a CANCEL. */
 export const CancelCode = { UNSUBSCRIBED: 0, DEADLINE: 1 } as const;
 
@@ -61,6 +78,12 @@ export const GoawayCode = { DRAINING: 0, PROTOCOL_ERROR: 1, LIMIT_EXCEEDED: 2, A
 
 /** `call id` of a GOAWAY that promises nothing yet about which calls are executed. */
 export const NO_LAST_CALL = 0xffff_ffff;
+
+/** Ids of calls go from 1 to here. */
+export const MAX_CALL_ID = 0xffff_fffe;
+
+/** What every peer must accept as a payload after the handshake; the smallest `maxFrameBytes` a hello may name. */
+export const MIN_FRAME_BYTES = 16 * 1024;
 
 /** Limits of what one end accepts; all of them are checked before anything is buffered or decoded. */
 export interface WireLimits {

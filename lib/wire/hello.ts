@@ -1,5 +1,6 @@
 import { RookeryError } from '../core/errors.js';
-import { PROTOCOL_VERSION } from './frame.js';
+import { shown } from '../core/shown.js';
+import { MIN_FRAME_BYTES, PROTOCOL_VERSION } from './frame.js';
 import { parseObject } from './manifest.js';
 import { malformed } from './metadata-block.js';
 
@@ -71,15 +72,17 @@ export function negotiate(hello: ClientHello, codecs: readonly string[]): string
   if (!hello.versions.includes(PROTOCOL_VERSION)) {
     throw unsupported(`speaks versions ${hello.versions.join(', ')}; this end speaks ${PROTOCOL_VERSION}`);
   }
-  if (hello.required.length > 0) throw unsupported(`requires ${hello.required.join(', ')}, which this end does not know`);
+  if (hello.required.length > 0) throw unsupported(`requires ${named(hello.required)}, which this end does not know`);
   const codec = hello.codecs.find((name) => codecs.includes(name));
-  if (codec === undefined) throw unsupported(`offers the codecs ${hello.codecs.join(', ')}; this end has ${codecs.join(', ')}`);
+  if (codec === undefined) throw unsupported(`offers the codecs ${named(hello.codecs)}; this end has ${codecs.join(', ')}`);
   return codec;
 }
 
 const MAX_LIST = 16;
-const MAX_NAME_CHARS = 256;
-const MIN_NONCE_CHARS = 22;
+/** What ends up in logs is one line. */
+const NAME = /^[^\p{Cc}]{0,256}$/u;
+/** At least 16 bytes in base64url. */
+const NONCE = /^[\w-]{22,256}$/;
 
 function identityOf(it: Record<string, unknown>): Identity {
   const { service, instance } = it;
@@ -88,12 +91,12 @@ function identityOf(it: Record<string, unknown>): Identity {
 }
 
 function isName(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= MAX_NAME_CHARS;
+  return typeof value === 'string' && NAME.test(value);
 }
 
 function nonceOf(it: Record<string, unknown>): string {
   const { nonce } = it;
-  if (!isName(nonce) || nonce.length < MIN_NONCE_CHARS) throw malformed('a HELLO without a nonce of 16 bytes');
+  if (typeof nonce !== 'string' || !NONCE.test(nonce)) throw malformed('a HELLO without a nonce of 16 bytes in base64url');
   return nonce;
 }
 
@@ -107,15 +110,20 @@ function listOf<T extends 'string' | 'number'>(value: unknown, type: T, field: s
 function limitsOf(value: unknown): PeerLimits {
   const { maxFrameBytes, streamWindowBytes, maxInFlight } = (value ?? {}) as Record<string, unknown>;
   return {
-    maxFrameBytes: positive(maxFrameBytes, 'maxFrameBytes'),
-    streamWindowBytes: positive(streamWindowBytes, 'streamWindowBytes'),
-    maxInFlight: positive(maxInFlight, 'maxInFlight'),
+    maxFrameBytes: atLeast(MIN_FRAME_BYTES, maxFrameBytes, 'maxFrameBytes'),
+    streamWindowBytes: atLeast(1, streamWindowBytes, 'streamWindowBytes'),
+    maxInFlight: atLeast(1, maxInFlight, 'maxInFlight'),
   };
 }
 
-function positive(value: unknown, field: string): number {
-  if (Number.isInteger(value) && (value as number) > 0 && (value as number) <= 0xffff_ffff) return value as number;
-  throw malformed(`a HELLO whose limits.${field} is no positive integer`);
+function atLeast(least: number, value: unknown, field: string): number {
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= 0xffff_ffff) return value as number;
+  throw malformed(`a HELLO whose limits.${field} is no integer of at least ${least}`);
+}
+
+/** Names from the peer, fit for a message. */
+function named(names: readonly string[]): string {
+  return names.map(shown).join(', ');
 }
 
 function unsupported(why: string): RookeryError {

@@ -69,7 +69,7 @@ describe('every rule', () => {
   const offender = parseModule(
     'core/offender.ts',
     `import '../transport/client-stack.js';
-     import type { Agent } from '../backends/consul/agent.js';
+     import type { Consul } from '../backends/consul/consul-registry.js';
      import { Injectable } from '@nestjs/common/decorators';
      export { a } from '../registry/index.js';
      export type B = import('./b').B;

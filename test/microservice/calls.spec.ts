@@ -309,3 +309,13 @@ describe('a client', () => {
     closing(client);
   });
 });
+
+describe('a caller that takes the first value and leaves', () => {
+  it('has had its answer: the endpoint’s latency is known, and nothing is cancelled', async () => {
+    const client = await connected();
+    await firstValueFrom(client.send('echo', 1));
+    const [endpoint] = client.unwrap().endpoints;
+    expect(endpoint!.latency.hasSamples).toBe(true);
+    expect(endpoint!.inFlight).toBe(0);
+  });
+});
