@@ -74,10 +74,11 @@ export class EndpointSet<E extends Endpoint> {
   /**
    * The endpoint for one call, which must be followed by `done` exactly once. `undefined` where there is none, where all that may be
    * picked are excluded, and where all have weight 0: that is how an operator says "nobody".
+   *
+   * @param nowMs the clock's time, where the caller has just read it
    */
-  pick(call: PickRequest): E | undefined {
+  pick(call: PickRequest, nowMs = this.clock.now()): E | undefined {
     if (this.isStale) this.updateBalancer();
-    const nowMs = this.clock.now();
     const endpoint = (this.balancer.pick(call, nowMs) as E | undefined) ?? this.lastResort(call);
     if (endpoint === undefined) return undefined;
     endpoint.inFlight++;

@@ -39,10 +39,12 @@ class Attempt implements ConnectionCall, Invocation {
   ) {}
 
   start(): void {
-    if (this.target.isSettled) return this.pick();
-    this.target.open();
-    if (this.target.isSettled) return this.pick();
-    this.target.whenSettled().then(
+    const { target, call } = this;
+    // The first attempt begins with the call: its time need not be read again.
+    if (target.isSettled) return this.pick(call.attempts > 1 ? undefined : call.startedAtMs);
+    target.open();
+    if (target.isSettled) return this.pick();
+    target.whenSettled().then(
       () => this.pick(),
       (error: RookeryError) => this.fail(error),
     );
@@ -89,11 +91,11 @@ class Attempt implements ConnectionCall, Invocation {
     this.connection?.release(this, bytes);
   }
 
-  private pick(): void {
+  private pick(nowMs?: number): void {
     if (this.isOver) return;
     let endpoint: RemoteEndpoint;
     try {
-      endpoint = this.endpoint = this.pickEndpoint();
+      endpoint = this.endpoint = this.pickEndpoint(nowMs);
     } catch (error) {
       return this.fail(error as RookeryError);
     }
@@ -106,10 +108,10 @@ class Attempt implements ConnectionCall, Invocation {
   }
 
   /** When every endpoint has failed this call, each of them may be tried again. */
-  private pickEndpoint(): RemoteEndpoint {
+  private pickEndpoint(nowMs: number | undefined): RemoteEndpoint {
     const { call, target } = this;
     if (call.excluded !== undefined && call.excluded.length >= target.pickableCount) call.excluded = undefined;
-    return target.pick(call);
+    return target.pick(call, nowMs);
   }
 
   private send(connection: ClientConnection, nowMs: number): void {

@@ -264,7 +264,7 @@ export class ServerConnection implements FrameSocketOwner {
 
   private start(callId: number, handler: Handler, flags: number, bytes: Buffer, end: number): void {
     const { head, context } = this;
-    const call = new IncomingCall(this, callId, handler, head.metadata, performance.now() + head.remainingMs);
+    const call = new IncomingCall(this, callId, handler, head.metadata, this.link.lastReadAtMs + head.remainingMs);
     if (callId !== 0) this.calls.set(callId, call);
     context.wheel.add(call, call.deadlineAtMs);
     let data: unknown;

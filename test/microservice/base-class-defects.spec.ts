@@ -57,7 +57,9 @@ class Controllers {
   }
 
   @EventPattern('hooked.event')
-  event() {}
+  event(log: string[]) {
+    return log.length;
+  }
 
   @MessagePattern('hooked.stream')
   async *stream() {
@@ -127,7 +129,7 @@ describe('what Nest’s base classes get wrong is right here', () => {
     });
     server.setOnProcessingEndHook((_, context) => log.push(`end ${(context as RookeryContext).getPattern()}`));
     await client.call('void');
-    await lastValueFrom(client.emit('hooked.event', { }));
+    await lastValueFrom(client.emit('hooked.event', []));
     for await (const _ of client.stream('hooked.stream')) void _;
     await errorOf(client.call('throws.error'));
     expect(log.filter((entry) => entry.endsWith('void'))).toEqual(['start void', 'end void']);
@@ -172,7 +174,7 @@ describe('what Nest’s base classes get wrong is right here', () => {
 
   it('close may run twice, also before listen', async () => {
     const { server } = await connected();
-    await Promise.all([server.close(), server.close()]);
-    await new RookeryServer({ service: 'never-listened' }).close();
+    await expect(Promise.all([server.close(), server.close()])).resolves.toBeDefined();
+    await expect(new RookeryServer({ service: 'never-listened' }).close()).resolves.toBeUndefined();
   });
 });

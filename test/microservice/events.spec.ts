@@ -16,8 +16,8 @@ class FirstListener {
   }
 
   @EventPattern('order.failed')
-  failed() {
-    return throwError(() => new Error('the first one fails'));
+  failed(id: string) {
+    return throwError(() => new Error(`the first one fails: ${id}`));
   }
 
   @EventPattern('shared')

@@ -95,7 +95,7 @@ describe('after the registry restarted', () => {
     const { view, clock, say } = staged();
     say({ reset: true, warmingMs: 9_000, set: [order('o1')] });
     expect(shown(view)).toEqual(['o1']);
-    expect(clock.pendingTimers).toBe(0);
+    expect(clock.pending).toBe(0);
   });
 });
 
@@ -125,7 +125,7 @@ describe('after the connection to the same registry was lost', () => {
     say({ reset: true, set: [order('o2', { healthy: false }), order('o3')] });
     expect(shown(view)).toEqual(['o2', 'o3']);
     expect(health(view)).toEqual([false, true]);
-    expect(clock.pendingTimers).toBe(0);
+    expect(clock.pending).toBe(0);
   });
 });
 
@@ -135,7 +135,7 @@ it('leaves no timer behind', () => {
   view.begin('second life');
   say({ reset: true, warmingMs: 9_000, set: [] });
   view.close();
-  expect(clock.pendingTimers).toBe(0);
+  expect(clock.pending).toBe(0);
 });
 
 function staged() {
