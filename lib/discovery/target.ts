@@ -78,8 +78,8 @@ export class Target<E extends Endpoint = Endpoint> {
    *
    * @throws RookeryError `NO_INSTANCE`, RegistryError `REGISTRY_UNREACHABLE` (nothing is known), RookeryError `CLIENT_CLOSED`
    */
-  pick(call: PickRequest): E {
-    const endpoint = this.set.pick(call);
+  pick(call: PickRequest, nowMs?: number): E {
+    const endpoint = this.set.pick(call, nowMs);
     if (endpoint === undefined) throw this.noEndpoint(call);
     return endpoint;
   }

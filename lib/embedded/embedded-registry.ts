@@ -26,7 +26,7 @@ import { RegistryPattern, type EventsMessage, type RegistryStats } from './regis
 import { RegistryServer } from './registry-server.js';
 import { Registrations } from './registrations.js';
 import { ServiceMirror } from './service-mirror.js';
-import { StandingStream } from './standing-stream.js';
+import { StandingStream, type StandingStreamObserver } from './standing-stream.js';
 
 /**
  * The registry that needs nothing installed.
@@ -142,22 +142,10 @@ export class EmbeddedRegistry implements ServiceRegistry {
    */
   watchEvents(listener: (event: RegistryEvent) => void, serviceName?: string, query: ServiceQuery = {}): Unsubscribe {
     if (this.isClosed) return () => undefined;
-    let hasBegun = false;
     const tell = (event: RegistryEvent) => this.eventStreams.has(stream) && guarded(listener, event);
-    const stream = new StandingStream(
-      this.link,
-      this.settings.clock,
-      RegistryPattern.EVENTS,
-      { ...query, serviceName },
-      {
-        onBegin: () => {
-          if (hasBegun) queueMicrotask(() => tell({ type: 'missed', count: undefined }));
-          hasBegun = true;
-        },
-        next: (value) => tellAll(value as EventsMessage, tell),
-        onBroken: () => undefined,
-      },
-    );
+    const observer = new EventsObserver(tell);
+    const data = { ...query, serviceName };
+    const stream = new StandingStream(this.link, this.settings.clock, RegistryPattern.EVENTS, data, observer);
     this.eventStreams.add(stream);
     stream.open();
     return () => {
@@ -240,7 +228,25 @@ function scopeOf({ namespaceId, groupName }: ServiceQuery): ServiceQuery {
   return { namespaceId, groupName };
 }
 
-function tellAll({ missed, events }: EventsMessage, tell: (event: RegistryEvent) => void): void {
-  if (missed > 0) tell({ type: 'missed', count: missed });
-  for (const event of events) tell(event);
+/** Turns the messages of one events stream after another into events. */
+class EventsObserver implements StandingStreamObserver {
+  private streams = 0;
+  private isFirstMessage = false;
+
+  constructor(private readonly tell: (event: RegistryEvent) => void) {}
+
+  onBegin(): void {
+    this.streams++;
+    this.isFirstMessage = true;
+  }
+
+  next(value: unknown): void {
+    const { missed, events } = value as EventsMessage;
+    if (this.isFirstMessage && this.streams > 1) this.tell({ type: 'missed', count: undefined });
+    this.isFirstMessage = false;
+    if (missed > 0) this.tell({ type: 'missed', count: missed });
+    for (const event of events) this.tell(event);
+  }
+
+  onBroken(): void {}
 }

@@ -25,6 +25,8 @@ export class EventFeed {
     const { serviceName } = this.service;
     const unsubscribe = this.table.subscribe((event) => this.note(event), serviceName, this.service);
     try {
+      // Says that from now on nothing goes by unheard.
+      yield this.take();
       for (;;) {
         await this.news.wait();
         while (this.waiting.length > 0 && !this.isOver) yield this.take();

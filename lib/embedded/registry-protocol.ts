@@ -54,6 +54,7 @@ export interface WatchMessage {
   readonly more: boolean;
 }
 
+/** The first one comes when the stream hears; it is empty, unless something happened that very moment. */
 export interface EventsMessage {
   /** How many events before these were dropped, because the reader was slow. */
   readonly missed: number;

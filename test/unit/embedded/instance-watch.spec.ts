@@ -84,8 +84,17 @@ describe('a watch on the server', () => {
 });
 
 describe('a feed of events on the server', () => {
+  it('says when it begins to hear', async () => {
+    const table = new InstanceTable();
+    table.upsert(order('before'));
+    const messages = new EventFeed(table, {}).messages();
+    expect((await messages.next()).value).toEqual({ missed: 0, events: [] });
+    table.upsert(order('after'));
+    expect((await messages.next()).value).toMatchObject({ events: [{ type: 'registered', instance: order('after') }] });
+  });
+
   it('tells what happened in order, in parts', async () => {
-    const { table, messages } = fed();
+    const { table, messages } = await fed();
     for (let n = 0; n < 150; n++) table.upsert(order(`o${n}`));
     const first = (await messages.next()).value as EventsMessage;
     const second = (await messages.next()).value as EventsMessage;
@@ -98,7 +107,7 @@ describe('a feed of events on the server', () => {
   });
 
   it('tells a slow reader how much it missed, and the newest', async () => {
-    const { table, messages } = fed();
+    const { table, messages } = await fed();
     for (let n = 0; n < 1_234; n++) table.upsert(order(`o${n}`));
     const { missed, events } = (await messages.next()).value as EventsMessage;
     expect(missed).toBe(1_000);
@@ -114,21 +123,9 @@ function watched({ warmingMs = 0 } = {}) {
   return { clock, table, watch, messages: watch.messages() };
 }
 
-/** Its reader waits for the first message. */
-function fed() {
+async function fed() {
   const table = new InstanceTable();
   const messages = new EventFeed(table, {}).messages();
-  const first = messages.next();
-  const next = messages.next.bind(messages);
-  let isFirst = true;
-  return {
-    table,
-    messages: {
-      next: () => {
-        const result = isFirst ? first : next();
-        isFirst = false;
-        return result;
-      },
-    },
-  };
+  await messages.next();
+  return { table, messages };
 }
