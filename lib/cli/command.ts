@@ -47,9 +47,12 @@ function parse<T extends Options>(args: readonly string[], options: T): Parsed<T
 }
 
 /** A secret on the command line would be in everybody's process list. @throws UsageError */
-export function authFromEnv(variable: string | undefined, { env }: CommandContext): RegistryServerOptions['auth'] {
-  if (variable === undefined) return undefined;
-  const secret = env[variable];
-  if (secret === undefined || secret === '') throw new UsageError(`--secret-env: the environment has no ${variable}`);
-  return { secrets: [secret] };
+export function authFromEnv(variables: readonly string[], { env }: CommandContext): RegistryServerOptions['auth'] {
+  if (variables.length === 0) return undefined;
+  const secrets = variables.map((variable) => {
+    const secret = env[variable];
+    if (secret === undefined || secret === '') throw new UsageError(`--secret-env: the environment has no ${variable}`);
+    return secret;
+  });
+  return { secrets };
 }

@@ -12,7 +12,7 @@ const OPTIONS = {
   namespace: { type: 'string' },
   group: { type: 'string' },
   json: { type: 'boolean' },
-  'secret-env': { type: 'string' },
+  'secret-env': { type: 'string', multiple: true },
 } as const;
 
 /** What one look brings, as data and as lines. */
@@ -71,10 +71,10 @@ function lookCommand(positionals: readonly string[], look: Look): Command {
 
 /** Always an address: who only looks must not become the registry. */
 function connect(
-  values: { address?: string | undefined; 'secret-env'?: string | undefined },
+  values: { address?: string | undefined; 'secret-env'?: string[] | undefined },
   context: CommandContext,
 ): EmbeddedRegistry {
   const { host, port } = REGISTRY_SERVER_DEFAULTS;
-  const address = values.address ?? context.env[REGISTRY_ENV] ?? formatAddress(host, port);
-  return embeddedRegistry({ address: address.split(','), auth: authFromEnv(values['secret-env'], context) });
+  const address = values.address ?? (context.env[REGISTRY_ENV] || formatAddress(host, port));
+  return embeddedRegistry({ address: address.split(','), auth: authFromEnv(values['secret-env'] ?? [], context) });
 }

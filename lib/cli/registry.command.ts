@@ -7,7 +7,7 @@ const OPTIONS = {
   host: { type: 'string' },
   port: { type: 'string' },
   ttl: { type: 'string' },
-  'secret-env': { type: 'string' },
+  'secret-env': { type: 'string', multiple: true },
   insecure: { type: 'boolean' },
 } as const;
 
@@ -16,7 +16,7 @@ export const registryCommand: Command = {
   async run(args, context) {
     const { values } = parseCommand(args, OPTIONS);
     const { host, ttl, insecure } = values;
-    const auth = authFromEnv(values['secret-env'], context);
+    const auth = authFromEnv(values['secret-env'] ?? [], context);
     const server = new RegistryServer({ host, port: portOf(values.port), ttl: ttlOf(ttl), insecure, auth });
     const address = await server.listen();
     context.print(`registry listening on ${formatAddress(address.host, address.port)}`);

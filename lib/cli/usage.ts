@@ -23,7 +23,7 @@ Options of services, instances, stats:
   --json                 print JSON
 
 Options of all commands:
-  --secret-env <name>    the environment variable that holds the secret
+  --secret-env <name>    the environment variable that holds the secret; given twice, the newer one first
   -h, --help             print this
   -v, --version          print the version
 `;

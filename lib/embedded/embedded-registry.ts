@@ -20,6 +20,7 @@ import {
   type EmbeddedRegistrySettings,
 } from './embedded-registry-options.js';
 import { HostOrJoin } from './host-or-join.js';
+import { validated } from './instance-view.js';
 import { Join } from './join.js';
 import { RegistryLink } from './registry-link.js';
 import { RegistryPattern, type EventsMessage, type RegistryStats } from './registry-protocol.js';
@@ -87,7 +88,7 @@ export class EmbeddedRegistry implements ServiceRegistry {
       clock,
       rng,
       reregisterJitterMs,
-      onLease: (reply) => (this.ttlMs = reply.ttlMs),
+      onLease: (leaseMs) => (this.ttlMs = leaseMs),
     });
   }
 
@@ -178,7 +179,7 @@ export class EmbeddedRegistry implements ServiceRegistry {
 
   private async look(query: DiscoverQuery): Promise<ServiceInstance[]> {
     const pages = (await this.link.collect(RegistryPattern.INSTANCES, query)) as ServiceInstance[][];
-    return pages.flat().map((record) => serviceInstance(record));
+    return pages.flat().flatMap((record) => validated(record) ?? []);
   }
 
   private createMirror(key: string, serviceName: string, query: ServiceQuery): ServiceMirror {

@@ -82,7 +82,6 @@ export class HostOrJoin implements Entrance {
       if (RookeryError.is(error) && error.reason === 'ADDRESS_IN_USE') return error;
       throw registryFailure(error, this.where);
     }
-    await this.server?.close();
     this.server = server;
     return undefined;
   }

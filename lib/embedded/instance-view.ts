@@ -107,8 +107,8 @@ export class InstanceView {
   }
 }
 
-/** The registry has checked its records; this is against a registry that is none of ours. */
-function validated(record: ServiceInstance): ServiceInstance | undefined {
+/** The record, or `undefined`. The registry has checked it; this is against a registry that is none of ours. */
+export function validated(record: ServiceInstance): ServiceInstance | undefined {
   try {
     return serviceInstance(record);
   } catch {

@@ -13,7 +13,8 @@ export interface RegistrationsInit {
   readonly rng: Rng;
   /** Over which everybody's return to a registry that restarted is spread, in ms. */
   readonly reregisterJitterMs: number;
-  readonly onLease: (reply: LeaseReply) => void;
+  /** What the registry says its lease is. */
+  readonly onLease: (ttlMs: number) => void;
 }
 
 /** An instance this process has announced. */
@@ -73,7 +74,8 @@ export class Registrations {
   }
 
   private async lease(pattern: string, data: unknown): Promise<void> {
-    this.init.onLease((await this.init.link.ask(pattern, data)) as LeaseReply);
+    const reply = (await this.init.link.ask(pattern, data)) as Partial<LeaseReply> | undefined;
+    if (Number.isFinite(reply?.ttlMs) && reply!.ttlMs! > 0) this.init.onLease(reply!.ttlMs!);
   }
 
   private comeBack({ peer }: ClientConnection, waitedMs: number): void {

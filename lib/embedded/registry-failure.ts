@@ -33,7 +33,7 @@ export function unreachable(where: string, why: string, cause: unknown): Registr
 
 /** On this machine's registry port something answers, or sits, that is no registry of ours. */
 export function portTaken(where: string, cause: RookeryError): RegistryError {
-  const message = `what is on ${where} is no Rookery registry (${cause.message}); stop it, choose another port, or say where the registry is: address option or ROOKERY_REGISTRY`;
+  const message = `what is on ${where} does not answer as a Rookery registry does (${cause.message}); stop it, choose another port, or say where the registry is: address option or ROOKERY_REGISTRY`;
   return new RegistryError('REGISTRY_UNREACHABLE', message, { cause });
 }
 

@@ -65,7 +65,11 @@ export class RegistryServer {
 
   /** @returns where it listens @throws RookeryError `ADDRESS_IN_USE`, `LISTEN_FAILED` */
   listen(): Promise<Address> {
-    return (this.listening ??= this.start());
+    this.listening ??= this.start().catch((error: unknown) => {
+      this.listening = undefined;
+      throw error;
+    });
+    return this.listening;
   }
 
   /** Closes every connection and forgets everything. May be called twice. */

@@ -56,10 +56,10 @@ class RetriedCall implements Replies, Invocation {
   ) {}
 
   attempt(): void {
-    this.call.attempts++;
+    const attempt = ++this.call.attempts;
     const invocation = this.invoke(this.call, this);
-    // A failure during `invoke` may already have started the next attempt; that one is newer.
-    this.current ??= invocation;
+    // A failure during `invoke` may already have started the next attempt, or the wait for it: those are newer.
+    if (attempt === this.call.attempts && this.waiting === undefined) this.current = invocation;
   }
 
   next(value: unknown, bytes: number): void {

@@ -6,7 +6,7 @@ import { bodyFlags, readBody, writeBody } from '../wire/body.js';
 import { writeCallHead } from '../wire/call-head.js';
 import type { Codec } from '../wire/codec.js';
 import { readError } from '../wire/error-body.js';
-import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, HEADER_BYTES, NO_LAST_CALL } from '../wire/frame.js';
+import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, HEADER_BYTES, NO_LAST_CALL, unknownFlags } from '../wire/frame.js';
 import type { Identity } from '../wire/hello.js';
 import { decodeManifest, type ManifestEntry } from '../wire/manifest.js';
 import { malformed } from '../wire/metadata-block.js';
@@ -43,7 +43,9 @@ type State = 'handshake' | 'ready' | 'draining' | 'closed';
 /** A call in flight here, with what flow control needs of it. */
 export interface ConnectionCall extends PendingCall {
   readonly call: OutgoingCall;
-  /** Bytes consumed and not yet given back as credit. */
+  /** Bytes of its stream that arrived and were not yet given back as credit. */
+  heldBytes: number;
+  /** Those of them that were consumed. */
   owedBytes: number;
 }
 
@@ -133,6 +135,7 @@ export class ClientConnection implements FrameSocketOwner {
     const start = writer.begin(FrameType.CREDIT, 0, 0, pending.callId);
     writer.uint32(pending.owedBytes);
     writer.end(start);
+    pending.heldBytes -= pending.owedBytes;
     pending.owedBytes = 0;
     this.link.flushSoon();
   }
@@ -149,6 +152,8 @@ export class ClientConnection implements FrameSocketOwner {
   }
 
   onFrame(type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void {
+    if (unknownFlags(type, flags) !== 0) throw malformed(`a frame of type ${type} with the flags ${flags}`);
+    if (this.state === 'handshake') return this.onHandshakeFrame(type, code, callId, bytes.subarray(start, end));
     switch (type) {
       case FrameType.REPLY:
         return this.onReply(flags, callId, bytes, start, end);
@@ -160,15 +165,9 @@ export class ClientConnection implements FrameSocketOwner {
       case FrameType.PONG:
         return;
       case FrameType.GOAWAY:
-        return this.onGoaway(code, callId, bytes.toString('utf8', start, end));
-      case FrameType.HELLO:
-        return this.onHello(bytes.subarray(start, end));
-      case FrameType.AUTH:
-        return this.onProof(bytes.subarray(start, end));
-      case FrameType.MANIFEST:
-        return this.onManifest(bytes.subarray(start, end));
+        return this.onGoaway(code, callId, bytes.subarray(start, end));
       default:
-        if (type < FIRST_OPTIONAL_TYPE) throw malformed(`a frame of the unknown type ${type}`);
+        if (type < FIRST_OPTIONAL_TYPE) throw malformed(`a frame of type ${type} where none may come`);
     }
   }
 
@@ -218,7 +217,8 @@ export class ClientConnection implements FrameSocketOwner {
 
   private onReply(flags: number, callId: number, bytes: Buffer, start: number, end: number): void {
     const pending = this.calls.get(callId) as ConnectionCall | undefined;
-    if (pending === undefined) return this.dropLate();
+    // After cancellation or deadline: nobody waits for it.
+    if (pending === undefined) return;
     const isLast = (flags & Flag.END) !== 0;
     if (isLast) this.calls.remove(pending);
     if ((flags & Flag.NO_VALUE) !== 0) {
@@ -238,21 +238,17 @@ export class ClientConnection implements FrameSocketOwner {
 
   /** One value of a stream. Its room is given back at once, unless the reader does that as it consumes. */
   private deliver(pending: ConnectionCall, value: unknown, bytes: number): void {
+    if (pending.heldBytes >= this.options.limits.streamWindowBytes) throw malformed('a stream went on without credit');
+    pending.heldBytes += bytes;
     pending.next(value, bytes);
     if (pending.call.options.isPulled !== true) this.release(pending, bytes);
   }
 
   private onError(flags: number, callId: number, bytes: Buffer, start: number, end: number): void {
     const pending = this.calls.get(callId);
-    if (pending === undefined) return this.dropLate();
+    if (pending === undefined) return;
     this.calls.remove(pending);
-    let error: RookeryError;
-    try {
-      error = readError(flags, this.codec, bytes, start, end);
-    } catch (unreadable) {
-      error = unreadable as RookeryError;
-    }
-    pending.fail(error);
+    pending.fail(readError(flags, this.codec, bytes, start, end));
     this.endIfDrained();
   }
 
@@ -261,14 +257,24 @@ export class ClientConnection implements FrameSocketOwner {
     if (this.state === 'draining' && this.calls.size === 0) this.link.end();
   }
 
-  /** A reply after cancellation or deadline: nobody waits for it. Before the handshake there are no calls at all. */
-  private dropLate(): void {
-    if (this.state === 'handshake') throw malformed('a reply before the end of the handshake');
-  }
-
   private failUnreadable(pending: ConnectionCall, error: RookeryError): void {
     this.cancel(pending);
     pending.fail(new RookeryError(error.reason, `the reply cannot be read: ${error.message}`, { code: 'INTERNAL', outcome: 'handled', cause: error }));
+  }
+
+  private onHandshakeFrame(type: number, code: number, callId: number, payload: Buffer): void {
+    switch (type) {
+      case FrameType.HELLO:
+        return this.onHello(payload);
+      case FrameType.AUTH:
+        return this.onProof(payload);
+      case FrameType.MANIFEST:
+        return this.onManifest(payload);
+      case FrameType.GOAWAY:
+        return this.onGoaway(code, callId, payload);
+      default:
+        throw malformed(`a frame of type ${type} before the end of the handshake`);
+    }
   }
 
   private onHello(bytes: Buffer): void {
@@ -292,7 +298,6 @@ export class ClientConnection implements FrameSocketOwner {
     for (const [index, entry] of decodeManifest(bytes).entries()) {
       (entry.kind === 'event' ? this.events : this.messages).set(entry.pattern, { index, entry });
     }
-    if (this.state !== 'handshake') return;
     const { transportLimits } = this.options;
     this.peer = { service: server.service, instance: server.instance };
     this.codec = codec;
@@ -303,9 +308,9 @@ export class ClientConnection implements FrameSocketOwner {
     this.observer.onReady(this);
   }
 
-  private onGoaway(code: number, lastExecutedId: number, text: string): void {
+  private onGoaway(code: number, lastExecutedId: number, payload: Buffer): void {
     this.lastExecutedId = lastExecutedId;
-    if (code !== GoawayCode.DRAINING) this.goaway = new RookeryError(GOAWAY_REASONS[code] ?? 'CONNECTION_LOST', text || 'the peer closed the connection');
+    if (code !== GoawayCode.DRAINING) this.goaway = new RookeryError(GOAWAY_REASONS[code] ?? 'CONNECTION_LOST', goawayText(payload));
     if (this.state === 'ready') this.becomeDraining();
     else if (this.state === 'handshake') this.link.destroy(this.goaway);
   }
@@ -331,6 +336,15 @@ const GOAWAY_REASONS: Readonly<Record<number, Reason>> = {
   [GoawayCode.AUTHENTICATION_FAILED]: 'AUTHENTICATION_FAILED',
   [GoawayCode.HANDSHAKE_REFUSED]: 'VERSION_UNSUPPORTED',
 };
+
+/** Bytes of a GOAWAY's text that are looked at. */
+const MAX_GOAWAY_BYTES = 1_024;
+
+/** One line, whoever wrote it. */
+function goawayText(payload: Buffer): string {
+  const text = payload.toString('utf8', 0, MAX_GOAWAY_BYTES).replace(/\p{Cc}+/gu, ' ').trim();
+  return text || 'the peer closed the connection';
+}
 
 function closeError(cause: Error | undefined, hadHello: boolean): RookeryError {
   if (RookeryError.is(cause)) return cause;

@@ -20,6 +20,9 @@ export interface ConnectionPoolOptions {
 
 const REDIAL: BackoffOptions = { initialMs: 100, maxMs: 5_000 };
 
+/** A connection that stood this long was worth having: its end is answered by dialling at once, that of a shorter one with backoff. */
+const STABLE_MS = 5_000;
+
 /**
  * The connections to one endpoint. The first call dials; calls meanwhile wait for the same dial. After a failure the pool dials again by
  * itself, with backoff and jitter, and says when the endpoint is back, so that no call has to find out.
@@ -30,7 +33,10 @@ export class ConnectionPool {
   private readonly drained = new Set<ClientConnection>();
   private dialling: Promise<ClientConnection> | undefined;
   private redial: Timer | undefined;
+  /** Dials and short-lived connections since one last was stable. */
   private failures = 0;
+  /** Of every connection that joined the pool and has not closed. */
+  private readonly openedAtMs = new Map<ClientConnection, number>();
   private isClosed = false;
   private onEmpty: (() => void) | undefined;
 
@@ -60,8 +66,9 @@ export class ConnectionPool {
     if (this.isClosed) throw new RookeryError('CLIENT_CLOSED', 'the connection pool is closed');
     if (this.dialling === undefined && this.connections.length >= this.options.maxConnections) throw this.full();
     const opened = await (this.dialling ??= this.dial());
-    if (!opened.hasRoom) throw this.full();
-    return opened;
+    if (opened.state !== 'ready') throw goneAtOnce();
+    // Others who waited for the same dial may have filled it.
+    return opened.hasRoom ? opened : this.connect();
   }
 
   /** Lets calls under way end. @param onEmpty called when the last connection is gone */
@@ -85,7 +92,9 @@ export class ConnectionPool {
         onDraining: (draining) => this.onDraining(draining),
         onClosed: (closed) => this.onClosed(closed),
       });
-      this.failures = 0;
+      // A draining server says so right behind its greeting, and by now that has been heard.
+      if (connection.state !== 'ready') throw goneAtOnce();
+      this.openedAtMs.set(connection, this.options.clock.now());
       this.connections.push(connection);
       if (this.isClosed) connection.close();
       else this.options.onReachable(true);
@@ -111,23 +120,29 @@ export class ConnectionPool {
 
   private onClosed(connection: ClientConnection): void {
     const saidGoodbye = this.drained.delete(connection);
+    const openedAtMs = this.openedAtMs.get(connection);
+    this.openedAtMs.delete(connection);
     this.forget(connection);
     if (this.isClosed) return this.reportEmpty();
-    if (this.connections.length > 0) return;
-    if (saidGoodbye) return this.scheduleRedial();
+    // One that never joined is `dial`'s to deal with.
+    if (this.connections.length > 0 || openedAtMs === undefined) return;
+    const wasStable = this.options.clock.now() - openedAtMs >= STABLE_MS;
+    this.failures = wasStable ? 0 : this.failures + 1;
+    if (saidGoodbye || this.failures > 1) return this.scheduleRedial();
     // It closed on us. Whether anybody still listens there is found out now, not by the next call.
-    this.dialling ??= this.dial();
-    this.dialling.catch(() => undefined);
+    this.redialNow();
   }
 
   private scheduleRedial(): void {
     if (this.isClosed) return;
     this.redial?.cancel();
     const delayMs = fullJitter(this.failures, REDIAL, this.options.rng);
-    this.redial = this.options.clock.after(delayMs, () => {
-      this.dialling ??= this.dial();
-      this.dialling.catch(() => undefined);
-    });
+    this.redial = this.options.clock.after(delayMs, () => this.redialNow());
+  }
+
+  private redialNow(): void {
+    this.dialling ??= this.dial();
+    this.dialling.catch(() => undefined);
   }
 
   private reportEmpty(): void {
@@ -142,4 +157,8 @@ export class ConnectionPool {
   private full(): RookeryError {
     return new RookeryError('TOO_MANY_CALLS', `every connection to ${this.options.target().ip} has as many calls, or bytes, under way as it may; slow down, or add instances`);
   }
+}
+
+function goneAtOnce(): RookeryError {
+  return new RookeryError('PEER_DRAINING', 'the instance is going away', { outcome: 'never-sent' });
 }

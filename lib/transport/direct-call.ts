@@ -16,6 +16,7 @@ export interface DirectReplies {
 /** One message on one given connection: no choice of an instance, no retry; a deadline, as every call has. */
 export class DirectCall extends WheelEntry implements ConnectionCall {
   callId = 0;
+  heldBytes = 0;
   owedBytes = 0;
   readonly call: OutgoingCall;
   private isOver = false;

@@ -22,6 +22,7 @@ type Result = CallSample['result'];
 /** One attempt of a call at one endpoint. When all is warm it starts without a promise, a closure or a timer. */
 class Attempt implements ConnectionCall, Invocation {
   callId = 0;
+  heldBytes = 0;
   owedBytes = 0;
 
   private endpoint: RemoteEndpoint | undefined = undefined;
@@ -101,6 +102,10 @@ class Attempt implements ConnectionCall, Invocation {
     }
     const connection = endpoint.pool.ready();
     if (connection) return this.send(connection, endpoint.pickedAtMs);
+    this.connect(endpoint);
+  }
+
+  private connect(endpoint: RemoteEndpoint): void {
     endpoint.pool.connect().then(
       (opened) => this.send(opened, this.clock.now()),
       (error: RookeryError) => this.fail(error),
@@ -116,8 +121,7 @@ class Attempt implements ConnectionCall, Invocation {
 
   private send(connection: ClientConnection, nowMs: number): void {
     if (this.isOver) return;
-    // Calls that waited for one dial together may have filled the connection among them.
-    if (!connection.hasRoom) return this.fail(noRoom(connection));
+    if (!connection.hasRoom) return this.turnedAway(connection);
     const { call } = this;
     const announced = connection.announced(call);
     if (announced !== undefined) {
@@ -132,6 +136,12 @@ class Attempt implements ConnectionCall, Invocation {
       return this.fail(error as RookeryError);
     }
     this.sentId = this.callId;
+  }
+
+  /** Calls that waited for one dial together may have filled the connection among them: there may be, or come, another. */
+  private turnedAway(connection: ClientConnection): void {
+    if (connection.state === 'ready') this.connect(this.endpoint!);
+    else this.fail(noRoom(connection));
   }
 
   /** A stream's latency is that of its first value. */

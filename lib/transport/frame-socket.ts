@@ -67,6 +67,11 @@ export class FrameSocket {
     return !this.socket.destroyed && !this.isEnding;
   }
 
+  /** Whether it waits for the peer to take what was written before it reads on. */
+  get isPaused(): boolean {
+    return this.socket.isPaused();
+  }
+
   /** Bytes the peer has not taken yet. */
   get pendingBytes(): number {
     return this.socket.writableLength + this.writer.length;
@@ -108,7 +113,7 @@ export class FrameSocket {
   /** Called now and then by the owner: cuts a peer that has taken nothing for too long. */
   checkStall(nowMs: number): void {
     const { socket } = this;
-    const taken = socket.bytesWritten - socket.writableLength;
+    const taken = socket.bytesWritten - socket.writableLength - kernelBacklog(socket);
     if (socket.writableLength === 0 || taken !== this.bytesTaken) {
       this.bytesTaken = taken;
       this.stalledSinceMs = undefined;
@@ -152,6 +157,11 @@ export class FrameSocket {
       this.owner.onProtocolError(RookeryError.is(error) ? error : internal(error));
     }
   }
+}
+
+/** Of a write under way, what the kernel has not taken: a slow reader of one large write does take something all the while. */
+function kernelBacklog(socket: Socket): number {
+  return (socket as unknown as { _handle?: { writeQueueSize?: number } | null })._handle?.writeQueueSize ?? 0;
 }
 
 function internal(cause: unknown): RookeryError {

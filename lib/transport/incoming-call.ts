@@ -1,6 +1,7 @@
 import { RookeryError } from '../core/errors.js';
 import { CORRELATION_ID, type Metadata } from '../core/metadata.js';
 import { WheelEntry } from '../core/timer-wheel.js';
+import { malformed } from '../wire/metadata-block.js';
 import type { Handler } from './handlers.js';
 import { isAsyncIterable, ReplyStream, type Subscribable } from './reply-stream.js';
 import type { ServerConnection } from './server-connection.js';
@@ -50,16 +51,17 @@ export class IncomingCall extends WheelEntry {
     let result: unknown;
     try {
       result = this.handler.handle(data, this);
+      if (isPromiseLike(result)) return void this.settleLater(result);
     } catch (error) {
       return this.failed(error);
     }
-    if (isPromiseLike(result)) void this.settleLater(result);
-    else this.settle(result);
+    this.settle(result);
   }
 
-  /** The peer gives a stream more room. */
+  /** The peer gives a stream more room. @throws RookeryError `FRAME_MALFORMED` for more than was ever sent */
   addCredit(bytes: number): void {
-    this.stream?.addCredit(bytes);
+    if (this.stream === undefined) throw malformed('credit for a call that has sent nothing');
+    this.stream.addCredit(bytes);
   }
 
   /** The connection can take bytes again. */

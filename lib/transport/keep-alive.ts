@@ -50,9 +50,16 @@ export class KeepAlive extends WheelEntry {
     if (!this.link.isOpen) return;
     const now = performance.now();
     this.link.checkStall(now);
+    if (this.link.isPaused) return this.waitWhilePaused(now);
     const busySince = this.busySinceMs();
     const dueMs = this.pingSentAtMs === undefined ? this.askIfSilent(now, busySince) : this.awaitAnswer(now, busySince, this.pingSentAtMs);
     this.wheel.add(this, Math.min(dueMs, now + CHECK_EVERY_MS));
+  }
+
+  /** Who is not listened to cannot be blamed for silence; `checkStall` sees to it that this ends. */
+  private waitWhilePaused(now: number): void {
+    this.pingSentAtMs = undefined;
+    this.wheel.add(this, now + CHECK_EVERY_MS);
   }
 
   private askIfSilent(now: number, busySince: number | undefined): number {

@@ -1,4 +1,5 @@
 import type { RookeryError } from '../core/errors.js';
+import { MAX_CALL_ID } from '../wire/frame.js';
 
 /** A call that waits for replies on a connection. */
 export interface PendingCall {
@@ -11,11 +12,8 @@ export interface PendingCall {
   fail(error: RookeryError): void;
 }
 
-/** Call ids count up to here and start again. */
-const MAX_CALL_ID = 0xffff_fffe;
-
 /**
- * The calls in flight on one connection, by id. Ids only grow, so that a GOAWAY can name the last one executed; the table is an array
+ * The calls in flight on one connection, by id. Ids only grow (and start again at 1 after the highest), so that a GOAWAY can name the last one executed; the table is an array
  * indexed by the id's low bits, and an id whose place is still taken by a long-lived call is skipped. All operations are O(1).
  */
 export class PendingCalls {

@@ -2,6 +2,7 @@ import { RookeryError } from '../core/errors.js';
 import { FrameWriter } from '../wire/frame-writer.js';
 import { uint32 } from '../wire/frame-decoder.js';
 import { HEADER_BYTES } from '../wire/frame.js';
+import { malformed } from '../wire/metadata-block.js';
 import type { IncomingCall } from './incoming-call.js';
 
 /** What this package needs of an RxJS `Observable`. */
@@ -33,24 +34,33 @@ export class ReplyStream {
   }
 
   subscribe(source: Subscribable): void {
-    const subscription = source.subscribe({
-      next: (value) => this.push(value),
-      error: (error: unknown) => this.finish(error, true),
-      complete: () => {
-        if (this.iterator === undefined) this.finish(undefined, false);
-      },
-    });
-    this.subscription = subscription;
-    if (this.isStopped) subscription.unsubscribe();
+    try {
+      this.subscription = source.subscribe({
+        next: (value) => this.push(value),
+        error: (error: unknown) => this.finish(error, true),
+        complete: () => {
+          if (this.iterator === undefined) this.finish(undefined, false);
+        },
+      });
+    } catch (error) {
+      this.finish(error, true);
+    }
+    if (this.isStopped) this.subscription?.unsubscribe();
   }
 
   pump(source: AsyncIterable<unknown>): void {
-    this.iterator = source[Symbol.asyncIterator]();
+    try {
+      this.iterator = source[Symbol.asyncIterator]();
+    } catch (error) {
+      return this.finish(error, true);
+    }
     void this.pull(this.iterator);
   }
 
+  /** @throws RookeryError `FRAME_MALFORMED` for more than the stream has used */
   addCredit(bytes: number): void {
-    this.creditBytes = Math.min(this.creditBytes + bytes, 0xffff_ffff);
+    if (this.creditBytes + bytes > this.call.connection.streamWindowBytes) throw malformed('more credit than a stream has used');
+    this.creditBytes += bytes;
     this.resume();
   }
 
@@ -81,6 +91,7 @@ export class ReplyStream {
     try {
       for (;;) {
         if (!this.hasRoom) await new Promise<void>((resolve) => (this.wake = resolve));
+        if (this.isStopped) return;
         const item = await iterator.next();
         if (this.isStopped) return;
         if (item.done) return this.finish(undefined, false);
@@ -122,10 +133,17 @@ export class ReplyStream {
       this.backlogSent += frameBytes;
       this.creditBytes -= frameBytes;
     }
-    if (this.backlogSent < backlog.length) return;
+    if (this.backlogSent < backlog.length) return this.compact(backlog);
     this.backlog = undefined;
     this.backlogSent = 0;
     if (this.end) this.report();
+  }
+
+  /** A source that stays a little ahead of its reader would otherwise keep all it ever sent. */
+  private compact(backlog: FrameWriter): void {
+    if (this.backlogSent * 2 < backlog.length) return;
+    backlog.discard(this.backlogSent);
+    this.backlogSent = 0;
   }
 
   private finish(error: unknown, hasFailed: boolean): void {

@@ -9,8 +9,9 @@ import type { Codec } from '../wire/codec.js';
 import { writeError } from '../wire/error-body.js';
 import { uint32 } from '../wire/frame-decoder.js';
 import type { FrameWriter } from '../wire/frame-writer.js';
-import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, NO_LAST_CALL } from '../wire/frame.js';
+import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, MAX_CALL_ID, NO_LAST_CALL, unknownFlags } from '../wire/frame.js';
 import type { Identity } from '../wire/hello.js';
+import { encodeManifest } from '../wire/manifest.js';
 import { malformed } from '../wire/metadata-block.js';
 import { correlationId } from './correlation-id.js';
 import { FrameSocket, type FrameSocketOwner } from './frame-socket.js';
@@ -18,6 +19,7 @@ import type { Handler, Handlers } from './handlers.js';
 import { IncomingCall } from './incoming-call.js';
 import { KeepAlive, type KeepAliveTimes } from './keep-alive.js';
 import type { TransportLimits } from './limits.js';
+import { busy, leaving, noHandler, unsendable, wireError } from './refusals.js';
 import { ServerHandshake, type ServerHandshakeOptions } from './server-handshake.js';
 
 /** What a connection shares with its server. */
@@ -58,6 +60,7 @@ export class ServerConnection implements FrameSocketOwner {
   private readonly calls = new Map<number, IncomingCall>();
   private running = 0;
   private lastCallId = 0;
+  private hasBeenReady = false;
   private codec!: Codec;
   private readonly head: CallHead = { remainingMs: 0, pattern: undefined, metadata: undefined, bodyAt: 0 };
 
@@ -73,8 +76,9 @@ export class ServerConnection implements FrameSocketOwner {
     context.wheel.add(this.helloTimer, performance.now() + context.transportLimits.helloTimeoutMs);
   }
 
+  /** Whether its handshake has ended, as its server was told by `onReady`. */
   get isAuthenticated(): boolean {
-    return this.handshake.isComplete;
+    return this.hasBeenReady;
   }
 
   /** Handlers that have not ended, whether or not anybody still waits for them. */
@@ -117,6 +121,7 @@ export class ServerConnection implements FrameSocketOwner {
   }
 
   onFrame(type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void {
+    if (unknownFlags(type, flags) !== 0) throw malformed(`a frame of type ${type} with the flags ${flags}`);
     if (this.state === 'handshake') return this.onHandshakeFrame(type, bytes.subarray(start, end));
     switch (type) {
       case FrameType.REQUEST:
@@ -126,8 +131,7 @@ export class ServerConnection implements FrameSocketOwner {
       case FrameType.CANCEL:
         return this.onCancel(code, callId);
       case FrameType.CREDIT:
-        if (end - start !== 4) throw malformed('a CREDIT that is not 4 bytes');
-        return this.calls.get(callId)?.addCredit(uint32(bytes, start));
+        return this.onCredit(callId, bytes, start, end);
       case FrameType.PING:
         this.link.writer.bare(FrameType.PONG, 0, callId);
         return this.link.flushSoon();
@@ -208,13 +212,14 @@ export class ServerConnection implements FrameSocketOwner {
   }
 
   writeFailure(call: IncomingCall, error: unknown): void {
-    this.refuse(call.callId, this.context.handlers.toWireError(error));
+    this.refuse(call.callId, wireError(this.context.handlers, error));
   }
 
   /** The handler has ended: its slot is free. */
   callEnded(call: IncomingCall): void {
     this.context.wheel.remove(call);
-    if (call.callId !== 0) this.calls.delete(call.callId);
+    // The id of a cancelled call may be another call's by now.
+    if (call.callId !== 0 && !call.isCancelled) this.calls.delete(call.callId);
     this.running--;
     this.context.freeSlot();
     this.endIfIdle();
@@ -241,22 +246,33 @@ export class ServerConnection implements FrameSocketOwner {
     this.keepAlive.start();
     this.state = 'ready';
     const start = link.writer.begin(FrameType.MANIFEST, 0, 0, 0);
-    link.writer.raw(context.manifest);
+    link.writer.raw(this.manifest(client.limits.maxFrameBytes));
     link.writer.end(start);
+    this.hasBeenReady = true;
     context.onReady(this);
   }
 
+  private manifest(maxBytes: number): Buffer {
+    const { manifest, handlers } = this.context;
+    return manifest.length <= maxBytes ? manifest : encodeManifest(handlers.list, maxBytes);
+  }
+
   private onCall(kind: 'message' | 'event', flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void {
-    if ((flags & Flag.CRITICAL) !== 0) throw malformed('a call with an extension that this end does not know');
     const { head, context } = this;
-    readCallHead(flags, bytes, start, end, context.transportLimits, head);
     const wantsReply = kind === 'message' || (flags & Flag.ACK) !== 0;
-    if (wantsReply !== (callId !== 0) || this.calls.has(callId)) throw malformed(`call id ${callId} is not free or not allowed here`);
+    if (wantsReply !== (callId !== 0) || callId > MAX_CALL_ID || this.calls.has(callId)) {
+      throw malformed(`call id ${callId} is not free or not allowed here`);
+    }
+    try {
+      readCallHead(flags, bytes, start, end, context.transportLimits, head);
+    } catch (error) {
+      return this.refuseHead(callId, error as RookeryError);
+    }
     if (callId > this.lastCallId) this.lastCallId = callId;
 
     const handler = context.handlers.find(kind, code, head.pattern);
     if (handler === undefined) return this.refuse(callId, noHandler(kind, head.pattern ?? `#${code}`, context.self.service));
-    if (this.state === 'refusing') return this.refuse(callId, new RookeryError('PEER_DRAINING', 'the instance is going away and takes no further calls'));
+    if (this.state === 'refusing') return this.refuse(callId, leaving());
     if (this.running >= context.limits.maxInFlight || !context.takeSlot()) return this.refuse(callId, busy(this.running));
     this.running++;
     this.start(kind === 'event' && !wantsReply ? 0 : callId, handler, flags, bytes, end);
@@ -287,6 +303,14 @@ export class ServerConnection implements FrameSocketOwner {
     this.cancelCall(call, reason);
   }
 
+  /** What comes back was sent before, so credit never grows beyond the window; a stream that has ended needs none. */
+  private onCredit(callId: number, bytes: Buffer, start: number, end: number): void {
+    if (end - start !== 4) throw malformed('a CREDIT that is not 4 bytes');
+    const credit = uint32(bytes, start);
+    if (credit === 0) throw malformed('a CREDIT of nothing');
+    this.calls.get(callId)?.addCredit(credit);
+  }
+
   private cancelCall(call: IncomingCall, reason: RookeryError): void {
     this.context.wheel.remove(call);
     this.calls.delete(call.callId);
@@ -297,6 +321,13 @@ export class ServerConnection implements FrameSocketOwner {
     if (callId === 0) return;
     writeError(error, callId, this.codec, this.link.writer);
     this.link.flushSoon();
+  }
+
+  /** A head over a limit costs its call; one that makes no sense, the connection. */
+  private refuseHead(callId: number, error: RookeryError): void {
+    if (error.outcome !== 'refused') throw error;
+    if (callId > this.lastCallId) this.lastCallId = callId;
+    this.refuse(callId, error);
   }
 
   private encodeReply(call: IncomingCall, value: unknown, flags: number, writer: FrameWriter): void {
@@ -345,17 +376,4 @@ class HelloTimer extends WheelEntry {
   onExpired(): void {
     this.connection.onHelloTimeout();
   }
-}
-
-/** The handler ran; that its reply cannot be written is no reason to run it again. */
-function unsendable(error: RookeryError): RookeryError {
-  return new RookeryError(error.reason, `the reply cannot be sent: ${error.message}`, { code: 'INTERNAL', outcome: 'handled', cause: error });
-}
-
-function noHandler(kind: string, pattern: string, service: string): RookeryError {
-  return new RookeryError('NO_HANDLER', `"${service}" has no ${kind} handler for the pattern ${pattern}; check the spelling, or deploy the version that has it`);
-}
-
-function busy(running: number): RookeryError {
-  return new RookeryError('SERVER_BUSY', `${running} calls of this connection are running, and the instance takes no more; try another one`);
 }

@@ -35,7 +35,12 @@ export function writeCallHead(
   if (metadata !== undefined) writeMetadata(metadata, writer, limits);
 }
 
-/** Reads the head into `head`, which the connection reuses. @throws RookeryError `FRAME_MALFORMED` */
+/**
+ * Reads the head into `head`, which the connection reuses.
+ *
+ * @throws RookeryError `FRAME_MALFORMED` for bytes that make no sense; `PATTERN_INVALID`, `METADATA_INVALID` for a sound head over a limit,
+ * which is a reason to refuse the call and not its connection: the peer cannot know these limits
+ */
 export function readCallHead(flags: number, bytes: Buffer, start: number, end: number, limits: WireLimits, head: CallHead): void {
   if (end - start < 4) throw malformed('a call without a deadline');
   head.remainingMs = uint32(bytes, start);
@@ -44,13 +49,15 @@ export function readCallHead(flags: number, bytes: Buffer, start: number, end: n
   head.pattern = undefined;
   head.metadata = undefined;
   if ((flags & Flag.PATTERN) !== 0) {
-    const textEnd = sizedEnd(bytes, at, end, limits.maxPatternBytes, 'pattern');
+    const textEnd = sizedEnd(bytes, at, end, 'pattern');
     if (textEnd === at + 2) throw malformed('an empty pattern');
+    if (textEnd - at - 2 > limits.maxPatternBytes) throw overLimit('PATTERN_INVALID', 'pattern', textEnd - at - 2, limits.maxPatternBytes);
     head.pattern = bytes.toString('utf8', at + 2, textEnd);
     at = textEnd;
   }
   if ((flags & Flag.METADATA) !== 0) {
-    const blockEnd = sizedEnd(bytes, at, end, limits.maxMetadataBytes, 'metadata');
+    const blockEnd = sizedEnd(bytes, at, end, 'metadata');
+    if (blockEnd - at - 2 > limits.maxMetadataBytes) throw overLimit('METADATA_INVALID', 'metadata', blockEnd - at - 2, limits.maxMetadataBytes);
     head.metadata = readMetadata(bytes, at + 2, blockEnd, limits);
     at = blockEnd;
   }
@@ -58,12 +65,15 @@ export function readCallHead(flags: number, bytes: Buffer, start: number, end: n
 }
 
 /** The end of a part that is preceded by its size in 16 bits. */
-function sizedEnd(bytes: Buffer, at: number, end: number, limit: number, what: string): number {
+function sizedEnd(bytes: Buffer, at: number, end: number, what: string): number {
   if (at + 2 > end) throw malformed(`a ${what} without a size`);
   const size = (bytes[at]! << 8) | bytes[at + 1]!;
-  if (size > limit) throw malformed(`${what} of ${size} bytes, the limit is ${limit}`);
   if (at + 2 + size > end) throw malformed(`a ${what} that runs over its frame`);
   return at + 2 + size;
+}
+
+function overLimit(reason: 'PATTERN_INVALID' | 'METADATA_INVALID', what: string, bytes: number, limit: number): RookeryError {
+  return new RookeryError(reason, `the ${what} takes ${bytes} bytes and the instance accepts ${limit}; send less, or raise its limits`, { outcome: 'refused' });
 }
 
 function invalidPattern(pattern: string, limits: WireLimits): RookeryError {

@@ -17,32 +17,35 @@ interface ErrorBody {
 /** A message on the wire is never longer than this many characters. */
 const MAX_MESSAGE_CHARS = 2_048;
 
-/** Appends an ERROR frame. Data the codec cannot write is left out rather than losing the error. */
+/** Appends an ERROR frame. What the codec cannot write is left out rather than losing the error. */
 export function writeError(error: RookeryError, callId: number, codec: Codec, writer: FrameWriter): void {
   const message = error.message.length > MAX_MESSAGE_CHARS ? `${error.message.slice(0, MAX_MESSAGE_CHARS - 1)}…` : error.message;
   const body: ErrorBody = { code: error.code, message };
   if (error instanceof RemoteError) body.data = error.data;
   else body.reason = error.reason;
   const flags = error.outcome === 'refused' ? Flag.REFUSED : 0;
-  const start = writer.begin(FrameType.ERROR, flags, 0, callId);
-  try {
-    writeBody(body, codec, writer);
-    writer.end(start);
-  } catch {
-    writer.abandon(start);
-    delete body.data;
-    const again = writer.begin(FrameType.ERROR, flags, 0, callId);
-    writeBody(body, codec, writer);
-    writer.end(again);
+  for (const attempt of [body, { ...body, data: undefined }, undefined]) {
+    const start = writer.begin(FrameType.ERROR, flags, 0, callId);
+    try {
+      writeBody(attempt, codec, writer);
+      return writer.end(start);
+    } catch {
+      writer.abandon(start);
+    }
   }
 }
 
-/** Rebuilds the error of an ERROR frame: a real `Error` that knows its code, data and outcome. */
+/** Rebuilds the error of an ERROR frame: a real `Error` that knows its code, data and outcome, also where its body cannot be read. */
 export function readError(flags: number, codec: Codec, bytes: Buffer, start: number, end: number): RookeryError {
-  const body = (readBody(0, codec, bytes, start, end) ?? {}) as Partial<Record<keyof ErrorBody, unknown>>;
-  const code = isCode(body.code) ? body.code : 'UNKNOWN';
-  const message = typeof body.message === 'string' ? body.message : 'the handler failed';
   const outcome = (flags & Flag.REFUSED) !== 0 ? 'refused' : 'handled';
+  let body: Partial<Record<keyof ErrorBody, unknown>>;
+  try {
+    body = readBody(0, codec, bytes, start, end) ?? {};
+  } catch (cause) {
+    return new RookeryError('DECODE_FAILED', `the peer answered with an error that cannot be read: ${(cause as Error).message}`, { code: 'INTERNAL', outcome, cause });
+  }
+  const code = isCode(body.code) ? body.code : 'UNKNOWN';
+  const message = typeof body.message === 'string' ? body.message.slice(0, MAX_MESSAGE_CHARS) : 'the handler failed';
   if (isReason(body.reason) && body.reason !== 'HANDLER_THREW') return new RookeryError(body.reason, message, { code, outcome });
   return new RemoteError(message, body.data, { code, outcome });
 }

@@ -100,9 +100,20 @@ export class FrameWriter {
     this.bytes[at + 1] = value;
   }
 
+  /** Overwrites 32 bits written before. */
+  patchUint32(at: number, value: number): void {
+    setUint32(this.bytes, at, value);
+  }
+
   /** What was written so far, as a view; `reset` or `renew` must follow before the next frame. */
   view(): Buffer {
     return this.bytes.subarray(0, this.length);
+  }
+
+  /** Forgets the first `count` bytes. */
+  discard(count: number): void {
+    this.bytes.copyWithin(0, count, this.length);
+    this.length -= count;
   }
 
   /** The bytes have left: start again in the same buffer. */
@@ -117,7 +128,8 @@ export class FrameWriter {
     this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   }
 
-  private reserve(count: number): void {
+  /** Makes room for `count` more bytes; `bytes` may be another buffer afterwards. */
+  reserve(count: number): void {
     if (this.length + count > this.bytes.length) this.grow(this.length + count);
   }
 

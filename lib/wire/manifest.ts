@@ -16,9 +16,20 @@ export interface ManifestEntry {
 /** Indexes travel in 16 bits. */
 export const MAX_MANIFEST_ENTRIES = 0xffff;
 
-export function encodeManifest(entries: readonly ManifestEntry[]): Buffer {
-  return Buffer.from(JSON.stringify({ patterns: entries.slice(0, MAX_MANIFEST_ENTRIES) }));
+/** As many entries, from the first on, as a peer takes in one frame; the others can be called by the text of their pattern. */
+export function encodeManifest(entries: readonly ManifestEntry[], maxBytes = Infinity): Buffer {
+  const texts: string[] = [];
+  let bytes = ENVELOPE_BYTES;
+  for (const { pattern, kind, idempotent, timeoutMs } of entries.slice(0, MAX_MANIFEST_ENTRIES)) {
+    const text = JSON.stringify({ pattern, kind, idempotent: idempotent || undefined, timeoutMs });
+    bytes += Buffer.byteLength(text) + 1;
+    if (bytes > maxBytes) break;
+    texts.push(text);
+  }
+  return Buffer.from(`{"patterns":[${texts.join(',')}]}`);
 }
+
+const ENVELOPE_BYTES = '{"patterns":[]}'.length;
 
 /** @throws RookeryError `FRAME_MALFORMED` */
 export function decodeManifest(bytes: Buffer): ManifestEntry[] {

@@ -35,20 +35,29 @@ function writeEntry(key: string, value: string, writer: FrameWriter): void {
   writer.patchUint16(valueAt, writer.utf8(value));
 }
 
-/** Reads `bytes[start, end)`, the block without its leading size. The result has no prototype. */
+/**
+ * Reads `bytes[start, end)`, the block without its leading size. The result has no prototype.
+ *
+ * @throws RookeryError `FRAME_MALFORMED`; `METADATA_INVALID` for more keys than this end takes
+ */
 export function readMetadata(bytes: Buffer, start: number, end: number, limits: WireLimits): Metadata {
   const metadata = Object.create(null) as Metadata;
   let at = start;
   for (let keys = 0; at < end; keys++) {
-    if (keys === limits.maxMetadataKeys) throw malformed(`more than ${limits.maxMetadataKeys} metadata keys`);
+    if (keys === limits.maxMetadataKeys) throw tooManyKeys(limits.maxMetadataKeys);
     const keyEnd = at + 1 + bytes[at]!;
-    if (keyEnd + 2 > end || keyEnd === at + 1) throw malformed('a metadata key runs over its block');
+    if (keyEnd === at + 1) throw malformed('an empty metadata key');
+    if (keyEnd + 2 > end) throw malformed('a metadata key runs over its block');
     const valueEnd = keyEnd + 2 + ((bytes[keyEnd]! << 8) | bytes[keyEnd + 1]!);
     if (valueEnd > end) throw malformed('a metadata value runs over its block');
     metadata[bytes.toString('utf8', at + 1, keyEnd)] = bytes.toString('utf8', keyEnd + 2, valueEnd);
     at = valueEnd;
   }
   return metadata;
+}
+
+function tooManyKeys(limit: number): RookeryError {
+  return new RookeryError('METADATA_INVALID', `the instance accepts ${limit} metadata keys and no more; send fewer, or raise its limits`, { outcome: 'refused' });
 }
 
 export function malformed(problem: string): RookeryError {

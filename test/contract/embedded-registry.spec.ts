@@ -51,8 +51,9 @@ async function serve(port: number): Promise<RegistryServer> {
   return server;
 }
 
+/** Without chance, so that after a restart a watcher is back before a lease as short as this one is over. */
 function client(port: number, auth = AUTH): EmbeddedRegistry {
-  return embeddedRegistry({ address: `127.0.0.1:${port}`, ttl: TTL_MS, auth });
+  return embeddedRegistry({ address: `127.0.0.1:${port}`, ttl: TTL_MS, auth, rng: () => 0 });
 }
 
 async function unusedPort(): Promise<number> {

@@ -101,7 +101,10 @@ async function allSee(ids: string[], members = colony): Promise<void> {
 async function registered(probe: EmbeddedRegistry, ids: string[]): Promise<void> {
   const known = async () => {
     const instances = await probe.getInstances('colony').catch(() => []);
-    return instances.map(({ instanceId }) => instanceId).toSorted().join();
+    return instances
+      .map(({ instanceId }) => instanceId)
+      .toSorted()
+      .join();
   };
   await until(`${ids.join()} are registered`, async () => (await known()) === ids.join(), PATIENCE_MS);
 }

@@ -11,7 +11,9 @@ describe('a watch on the server', () => {
   it('tells the present state first, in parts, and how long it may be incomplete', async () => {
     const { table, messages } = watched({ warmingMs: 700 });
     for (let n = 0; n < 250; n++) table.upsert(order(`o${n}`));
-    const parts = [await messages.next(), await messages.next(), await messages.next()].map(({ value }) => value as WatchMessage);
+    const parts = [await messages.next(), await messages.next(), await messages.next()].map(
+      ({ value }) => value as WatchMessage,
+    );
     expect(parts.map(({ set }) => set.length)).toEqual([100, 100, 50]);
     expect(parts.map(({ reset, warmingMs, more }) => [reset, warmingMs, more])).toEqual([
       [true, 700, true],
@@ -75,9 +77,12 @@ describe('a watch on the server', () => {
     table.upsert(order('o1'));
     watch.end();
     expect((await waiting).value).toMatchObject({ set: [order('o1')] });
-    const ended = messages.next();
-    await clock.advanceAsync(50);
-    expect((await ended).done).toBe(true);
+    const last = messages.next();
+    await clock.advanceAsync(20);
+    table.upsert(order('o2'));
+    await clock.advanceAsync(30);
+    expect((await last).value).toMatchObject({ set: [order('o2')] });
+    expect((await messages.next()).done).toBe(true);
     expect(table.stats().watchers).toBe(0);
     expect(clock.pending).toBe(0);
   });

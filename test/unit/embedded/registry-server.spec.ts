@@ -23,7 +23,12 @@ describe('a registry server', () => {
   });
 
   it('listens on 127.0.0.1:7665 with a lease of 15 s, if nothing else is said', () => {
-    expect(registryServerSettings()).toMatchObject({ host: '127.0.0.1', port: 7665, ttlMs: 15_000, maxInstances: 10_000 });
+    expect(registryServerSettings()).toMatchObject({
+      host: '127.0.0.1',
+      port: 7665,
+      ttlMs: 15_000,
+      maxInstances: 10_000,
+    });
   });
 
   it.each([
@@ -76,6 +81,7 @@ describe('a registry server', () => {
     await until('it is unhealthy', () => seesHealth(watcher, false), 500);
     await clientOf(port).renew(order('o1'));
     await until('it is healthy', () => seesHealth(watcher, true), 500);
+    expect(watcher.ids).toEqual(['o1']);
   });
 
   it('evicts an instance whose connection broke at the end of its lease', async () => {
@@ -107,7 +113,11 @@ describe('a registry server', () => {
     const registry = clientOf(port);
     await registry.register(order('o1'));
     const refused = registry.register(order('o2'));
-    await expect(refused).rejects.toMatchObject({ name: 'RegistryError', reason: 'REGISTRY_FULL', code: 'RESOURCE_EXHAUSTED' });
+    await expect(refused).rejects.toMatchObject({
+      name: 'RegistryError',
+      reason: 'REGISTRY_FULL',
+      code: 'RESOURCE_EXHAUSTED',
+    });
     await registry.register(order('o1', { weight: 2 }));
   });
 
@@ -115,15 +125,42 @@ describe('a registry server', () => {
     const { port, server } = await served();
     const { ask } = await directLink(port);
     const good = { ...order('o1'), metadata: {}, tags: [] };
-    const records = [undefined, null, 7, 'x', [], {}, { ...good, port: 0 }, { ...good, ip: '0.0.0.0' }, { ...good, serviceName: 'a/b' }];
-    for (const record of records) await expect(ask(RegistryPattern.REGISTER, record)).rejects.toMatchObject({ reason: 'INSTANCE_INVALID' });
+    const records = [
+      undefined,
+      null,
+      7,
+      'x',
+      [],
+      {},
+      { ...good, port: 0 },
+      { ...good, ip: '0.0.0.0' },
+      { ...good, serviceName: 'a/b' },
+    ];
+    for (const record of records)
+      await expect(ask(RegistryPattern.REGISTER, record)).rejects.toMatchObject({ reason: 'INSTANCE_INVALID' });
 
-    const nonsense = [undefined, 7, [], {}, { serviceName: 7 }, { serviceName: 'a\0b' }, { serviceName: 'a', instanceId: {} }, { serviceName: 'x'.repeat(1_000) }];
+    const nonsense = [
+      undefined,
+      7,
+      [],
+      {},
+      { serviceName: 7 },
+      { serviceName: 'a\0b' },
+      { serviceName: 'a', instanceId: {} },
+      { serviceName: 'x'.repeat(1_000) },
+    ];
     for (const data of nonsense) {
       await expect(ask(RegistryPattern.RENEW, data)).rejects.toMatchObject({ reason: 'OPTION_INVALID' });
       await expect(ask(RegistryPattern.DEREGISTER, data)).rejects.toMatchObject({ reason: 'OPTION_INVALID' });
     }
-    for (const query of [7, { tags: 'a' }, { tags: [1] }, { metadata: { a: 1 } }, { version: {} }, { groupName: 'a\0b' }]) {
+    for (const query of [
+      7,
+      { tags: 'a' },
+      { tags: [1] },
+      { metadata: { a: 1 } },
+      { version: {} },
+      { groupName: 'a\0b' },
+    ]) {
       const data = typeof query === 'object' ? { serviceName: 'orders', ...query } : query;
       await expect(ask(RegistryPattern.INSTANCES, data)).rejects.toMatchObject({ reason: 'OPTION_INVALID' });
     }
@@ -180,12 +217,18 @@ describe('a registry server', () => {
     const stopEvents = staying.watchEvents(() => undefined);
     leaving.watchInstances('orders', () => undefined);
     leaving.watchEvents(() => undefined, 'orders');
-    await until('four streams', () => server.stats().watchers === 4, SOON_MS, () => server.stats());
+    await until(
+      'four streams',
+      () => server.stats().watchers === 4,
+      SOON_MS,
+      () => server.stats(),
+    );
     stopWatch();
     stopEvents();
     await until('two streams', () => server.stats().watchers === 2, SOON_MS);
     await leaving.close();
     await until('none', () => server.stats().watchers === 0 && server.stats().connections === 1, SOON_MS);
+    expect(server.stats()).toMatchObject({ watchers: 0, connections: 1 });
   });
 
   it('closes within a moment while clients watch, and tells nobody that the others are unhealthy', async () => {

@@ -14,8 +14,9 @@ export interface Bundle {
 export async function bundle(entry: string): Promise<Bundle> {
   const folder = mkdtempSync(join(tmpdir(), 'rookery-bundle-'));
   writeFileSync(join(folder, 'package.json'), readText('package.json'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
   const name = entry.slice(entry.lastIndexOf('/') + 1).replace(/\.ts$/, '.js');
-  await build({
+  const building = build({
     configFile: false,
     logLevel: 'error',
     root: fromRoot(),
@@ -27,8 +28,9 @@ export async function bundle(entry: string): Promise<Bundle> {
       rolldownOptions: { input: fromRoot(entry), output: { entryFileNames: name } },
     },
   });
-  return {
-    script: join(folder, 'dist', 'cli', name),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
-  };
+  await building.catch((error: unknown) => {
+    remove();
+    throw error;
+  });
+  return { script: join(folder, 'dist', 'cli', name), remove };
 }

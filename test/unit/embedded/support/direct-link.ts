@@ -52,6 +52,7 @@ export async function directLink(port: number, limits: Partial<TransportLimits> 
 
 export class PulledStream implements ConnectionCall {
   callId = 0;
+  heldBytes = 0;
   owedBytes = 0;
   readonly values: unknown[] = [];
   private unreleased = 0;
@@ -83,5 +84,14 @@ export class PulledStream implements ConnectionCall {
 }
 
 function outgoing(pattern: string, data: unknown, deadlineAtMs: number): OutgoingCall {
-  return new OutgoingCall(REGISTRY_SERVICE, 'message', pattern, data, { isPulled: true }, performance.now(), deadlineAtMs, true);
+  return new OutgoingCall(
+    REGISTRY_SERVICE,
+    'message',
+    pattern,
+    data,
+    { isPulled: true },
+    performance.now(),
+    deadlineAtMs,
+    true,
+  );
 }
