@@ -20,7 +20,12 @@ export {
 export { memoryRegistry, MemoryRegistry, type MemoryRegistryOptions } from './registry/memory-registry.js';
 export { staticRegistry, StaticRegistry, type StaticInstance, type StaticInstances } from './registry/static-registry.js';
 export { compositeRegistry, CompositeRegistry, type CompositeRegistryOptions } from './registry/composite-registry.js';
-export { embeddedRegistry } from './embedded/embedded-registry.js';
+export { embeddedRegistry, EmbeddedRegistry, type DiscoverQuery, type RegistryEvent } from './embedded/embedded-registry.js';
+export type { EmbeddedRegistryOptions } from './embedded/embedded-registry-options.js';
+export { DEFAULT_REGISTRY_PORT, type RegistryStats } from './embedded/registry-protocol.js';
+export { RegistryServer } from './embedded/registry-server.js';
+export { RegistryServerModule } from './embedded/registry-server.module.js';
+export type { RegistryServerOptions } from './embedded/registry-server-options.js';
 
 export type { Balancer, BalancerContext, BalancerFactory, CallSample, PickRequest } from './balancing/balancer.js';
 export { Endpoint } from './balancing/endpoint.js';

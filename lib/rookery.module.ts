@@ -36,8 +36,10 @@ class ClientFactory {
 
   create(options: RookeryClientOptions): RookeryClient {
     const { registry, snapshots, instanceId } = this;
-    const self = { service: this.options.service ?? '', instance: instanceId };
-    const client = new RookeryClient({ ...this.options, registry, ...definedOnly(options), service: options.service, snapshots, self });
+    const { service = '', namespaceId, groupName } = this.options;
+    const self = { service, instance: instanceId };
+    const query = { namespaceId, groupName, ...options.query };
+    const client = new RookeryClient({ ...this.options, registry, ...definedOnly(options), service: options.service, query, snapshots, self });
     this.clients.add(client);
     return client;
   }
@@ -126,7 +128,7 @@ function hookLastInFirstOut(modules: ModulesContainer): void {
 @Module({})
 export class RookeryModule {
   /** Once per application; global. Without `registry` the embedded one is used: hosted by the first process, joined by the others. */
-  static forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+  static forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     return RookeryRootModule.forRoot(options);
   }
 

@@ -203,7 +203,7 @@ export class Resolver {
   }
 
   private publish(): void {
-    this.init.onInstances(this.membership.instances.filter(isServing));
+    this.init.onInstances(servingOf(this.membership.instances));
     this.save();
   }
 
@@ -243,4 +243,17 @@ export class Resolver {
     const { serviceName, registry, onEvent } = this.init;
     onEvent?.({ ...event, serviceName, registry: registry.name });
   }
+}
+
+/** Below this share of healthy ones, the registry's view of health is doubted more than the instances are. */
+const PANIC_SHARE = 0.5;
+
+/**
+ * Those that take calls. Where fewer than half of the ones that are switched on are called healthy, all of them: a registry that lost touch
+ * with everybody at once must not take a service down (Envoy's panic threshold).
+ */
+function servingOf(instances: readonly ServiceInstance[]): ServiceInstance[] {
+  const switchedOn = instances.filter(({ enabled, status }) => enabled && status === 'up');
+  const healthy = switchedOn.filter(isServing);
+  return healthy.length < switchedOn.length * PANIC_SHARE ? switchedOn : healthy;
 }

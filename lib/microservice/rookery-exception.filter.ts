@@ -3,6 +3,7 @@ import { BaseRpcExceptionFilter } from '@nestjs/microservices';
 import { throwError, type Observable } from 'rxjs';
 
 import { HTTP_STATUS, RemoteError, RookeryError, type Code } from '../core/errors.js';
+import { RookeryContext } from './rookery.context.js';
 
 /**
  * Lets callers know more of what a handler threw than Nest's own filter does: an `HttpException` arrives with the code that fits its status
@@ -17,9 +18,16 @@ import { HTTP_STATUS, RemoteError, RookeryError, type Code } from '../core/error
 @Catch()
 export class RookeryExceptionFilter extends BaseRpcExceptionFilter implements RpcExceptionFilter {
   override catch(exception: unknown, host: ArgumentsHost): Observable<never> {
+    const context: unknown = host.switchToRpc().getContext();
+    // Nobody waits, and what a handler throws because its signal aborted is no news.
+    if (context instanceof RookeryContext && context.isCancelled) return throwError(() => cancelled());
     const error = toRemoteError(exception);
     return error ? throwError(() => error) : (super.catch(exception as Error, host) as Observable<never>);
   }
+}
+
+function cancelled(): RemoteError {
+  return new RemoteError('the call was cancelled', undefined, { code: 'CANCELLED' });
 }
 
 function toRemoteError(exception: unknown): RemoteError | undefined {

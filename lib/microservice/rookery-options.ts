@@ -3,13 +3,16 @@ import { randomBytes } from 'node:crypto';
 import type { BalancerFactory } from '../balancing/balancer.js';
 import { defaultBalancer } from '../balancing/default-balancer.js';
 import type { Duration } from '../core/duration.js';
-import { durationOption, integerOption, invalidOption, nameOption } from '../core/options.js';
+import { ConfigurationError } from '../core/errors.js';
+import { INSTANCE_DEFAULTS, instanceProblem, ZONE, type ServiceInstance } from '../core/instance.js';
+import { durationOption, integerOption, invalidOption, nameOption, numberOption } from '../core/options.js';
 import { discoverySettings, type DiscoveryOptions } from '../discovery/discovery-options.js';
-import type { RegistrarOptions } from '../discovery/registrar-timing.js';
+import { registrarSettings, type RegistrarOptions } from '../discovery/registrar-timing.js';
 import type { InstanceQuery, ServiceRegistry } from '../registry/service-registry.js';
-import type { RetryOptions } from '../resilience/retry.js';
+import { RETRY_BUDGET_DEFAULTS } from '../resilience/retry-budget.js';
+import { RETRY_DEFAULTS, type RetryOptions } from '../resilience/retry.js';
 import { KEEP_ALIVE_TIMES } from '../transport/keep-alive.js';
-import { transportLimits, type LimitOptions } from '../transport/limits.js';
+import { transportLimits, type LimitOptions, type TransportLimits } from '../transport/limits.js';
 import { KeyRing, type AuthOptions } from '../wire/auth.js';
 import type { Codec } from '../wire/codec.js';
 import { jsonCodec } from '../wire/json-codec.js';
@@ -115,6 +118,8 @@ export const ROOKERY_DEFAULTS = {
 /** @throws ConfigurationError `OPTION_INVALID` naming the field */
 export function serverSettings(options: RookeryServerOptions) {
   const { drain = {} } = options;
+  registrarSettings(options.registrar);
+  checkRecord(options);
   return {
     host: options.host === undefined ? ROOKERY_DEFAULTS.host : nameOption('host', options.host),
     port: integerOption('port', options.port, ROOKERY_DEFAULTS.port, { max: 65_535 }),
@@ -146,24 +151,42 @@ export function freshInstanceId(service: string): string {
   return `${service}-${randomBytes(6).toString('hex')}`;
 }
 
+/** What is announced of an instance, whatever its address. */
+export function announcedFields(options: RookeryServerOptions): Partial<ServiceInstance> {
+  const { version, weight, tags, clusterName, namespaceId, groupName, zone, metadata } = options;
+  const fields = { version, weight, tags, clusterName, namespaceId, groupName };
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(given), metadata: { ...(zone !== undefined && { [ZONE]: zone }), ...metadata } };
+}
+
+/** What would make the record unfit for a registry is an option's fault, and is said before anything listens. */
+function checkRecord(options: RookeryServerOptions): void {
+  const { service: serviceName = 'unnamed' } = options;
+  const record = { ...INSTANCE_DEFAULTS, serviceName, instanceId: 'unnamed', ip: '127.0.0.1', port: 1, ...announcedFields(options) };
+  const problem = instanceProblem(record)?.replace(/^serviceName/, 'service');
+  if (problem !== undefined) throw new ConfigurationError('OPTION_INVALID', problem);
+}
+
 function commonSettings(options: CommonOptions) {
-  return {
-    keys: new KeyRing(options.auth),
-    limits: transportLimits(options.limits),
-    keepAlive: KEEP_ALIVE_TIMES,
-    codecs: codecsOf(options.codec),
-  };
+  const limits = transportLimits(options.limits);
+  return { keys: new KeyRing(options.auth), limits, keepAlive: KEEP_ALIVE_TIMES, codecs: codecsOf(options.codec, limits) };
 }
 
 function retrySettings(retry: RetryOptions | false | undefined): RetryOptions | false {
   if (retry === false) return false;
-  const attempts = integerOption('retry.attempts', retry?.attempts, 3, { min: 1, max: 10 });
-  return { ...retry, attempts };
+  const { ratio, minPerSecond } = RETRY_BUDGET_DEFAULTS;
+  return {
+    attempts: integerOption('retry.attempts', retry?.attempts, RETRY_DEFAULTS.attempts, { min: 1, max: 10 }),
+    budget: {
+      ratio: numberOption('retry.budget.ratio', retry?.budget?.ratio, ratio, { max: 10 }),
+      minPerSecond: numberOption('retry.budget.minPerSecond', retry?.budget?.minPerSecond, minPerSecond, { max: 1_000_000 }),
+    },
+  };
 }
 
 /** The chosen codec first, then those every peer of this version speaks. */
-function codecsOf(choice: CodecChoice = 'msgpack'): readonly Codec[] {
-  const known = [msgpackCodec(), jsonCodec()];
+function codecsOf(choice: CodecChoice = 'msgpack', limits: TransportLimits): readonly Codec[] {
+  const known = [msgpackCodec({ maxDepth: limits.maxDecodeDepth, maxNodes: limits.maxDecodeNodes }), jsonCodec()];
   if (typeof choice === 'object') return [choice, ...known.filter(({ name }) => name !== choice.name)];
   const chosen = known.find(({ name }) => name === choice);
   if (chosen === undefined) throw invalidOption('codec', `'msgpack', 'json' or a Codec`, choice);

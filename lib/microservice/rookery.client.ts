@@ -36,6 +36,10 @@ type Shared = {
   self?: { service: string; instance: string };
 };
 
+/** What Nest 12 adds to its packets and clients; on 11 neither is there. */
+type Packet = ReadPacket & { metadata?: Metadata };
+type DispatchHook = { onDispatchHook?: (packet: Packet) => void };
+
 const NO_OPTIONS: CallOptions = {};
 
 /**
@@ -133,13 +137,13 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
     return this.openChannel() as T;
   }
 
-  protected publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+  protected publish(packet: Packet, callback: (packet: WritePacket) => void): () => void {
     const replies = new CallbackReplies(callback);
     this.begin('message', packet.pattern, packet.data, { metadata: packet.metadata }, replies);
     return () => replies.unsubscribe();
   }
 
-  protected dispatchEvent<T = any>(packet: ReadPacket): Promise<T> {
+  protected dispatchEvent<T = any>(packet: Packet): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const replies = new PromiseReplies(resolve as (value: unknown) => void, reject, this.errorOf, this.readValue);
       this.begin('event', packet.pattern, packet.data, { metadata: packet.metadata }, replies);
@@ -208,9 +212,9 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
 
   /** Lets the dispatch hook of Nest 12 (tracing agents set it) and the custom serializer see the packet, where there are such. */
   private dispatched(pattern: unknown, data: unknown): { data: unknown; metadata?: Metadata | undefined } {
-    let packet: ReadPacket = { pattern, data };
-    this.onDispatchHook?.(packet);
-    if (this.options.serializer) packet = this.serializer.serialize(packet) as ReadPacket;
+    let packet: Packet = { pattern, data };
+    (this as unknown as DispatchHook).onDispatchHook?.(packet);
+    if (this.options.serializer) packet = this.serializer.serialize(packet) as Packet;
     return packet;
   }
 
@@ -229,7 +233,7 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
 
   private makeChannel(): Channel {
     const { options, settings } = this;
-    const registry = options.registry ?? (this.ownRegistry = embeddedRegistry());
+    const registry = options.registry ?? (this.ownRegistry = embeddedRegistry({ auth: options.auth }));
     const snapshots = options.snapshots ?? (this.ownSnapshots = snapshotStore({ snapshotDir: options.snapshotDir }));
     const self = options.self ?? { service: '', instance: freshInstanceId('client') };
     return new Channel({ ...settings, registry, snapshots, self, onEvent: (event) => this.emitter.emit('discovery', event) });

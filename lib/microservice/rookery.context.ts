@@ -20,6 +20,11 @@ export class RookeryContext extends BaseRpcContext<[pattern: string]> implements
     return this.call.signal;
   }
 
+  /** Whether nobody waits for the answer any more. */
+  get isCancelled(): boolean {
+    return this.call.isCancelled;
+  }
+
   /** Wall time by which the caller stops waiting. */
   get deadline(): Date {
     return new Date(Date.now() + this.remainingMs);

@@ -5,9 +5,9 @@ import { Server, type MessageHandler } from '@nestjs/microservices';
 import { finalize, isObservable, map } from 'rxjs';
 
 import { isLoopback } from '../core/address.js';
-import { systemClock } from '../core/clock.js';
+import { pause, systemClock, type Timer } from '../core/clock.js';
 import { ConfigurationError } from '../core/errors.js';
-import { serviceInstance, ZONE, type ServiceInstance } from '../core/instance.js';
+import { serviceInstance, type ServiceInstance } from '../core/instance.js';
 import { nameOption } from '../core/options.js';
 import { systemRng } from '../core/random.js';
 import { advertisedAddress } from '../discovery/advertised-address.js';
@@ -20,7 +20,7 @@ import { Acceptor } from '../transport/acceptor.js';
 import { Handlers } from '../transport/handlers.js';
 import { HandlerTable } from './handler-table.server.js';
 import type { RookeryContext } from './rookery.context.js';
-import { freshInstanceId, serverSettings, type RookeryServerOptions } from './rookery-options.js';
+import { announcedFields, freshInstanceId, serverSettings, type RookeryServerOptions } from './rookery-options.js';
 import { toWireError } from './wire-error.js';
 
 /** What `status` emits. */
@@ -45,6 +45,12 @@ export interface ListenInfo {
 
 /** `listen()` waits this long for the registration; then the application runs, and the registrar goes on trying. */
 const REGISTRATION_PATIENCE_MS = 5_000;
+
+/** Clients are asked to move after this long, whether or not the registry has answered. */
+const DEREGISTER_PATIENCE_MS = 500;
+
+/** A service that is bootstrapped and does not listen by then was probably forgotten. */
+const LISTEN_PATIENCE_MS = 10_000;
 
 const LOG_EVERY_MS = 10_000;
 
@@ -80,6 +86,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   private ownRegistry: ServiceRegistry | undefined;
   private draining: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
+  private forgottenTimer: Timer | undefined;
   private loggedAtMs = -Infinity;
 
   /** @throws ConfigurationError `OPTION_INVALID` naming the field */
@@ -97,6 +104,11 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   /** The instance as it is announced, once it listens. */
   get instance(): ServiceInstance | undefined {
     return this.registrar?.instance;
+  }
+
+  /** Clients connected. */
+  get connections(): number {
+    return this.acceptor?.connections.size ?? 0;
   }
 
   /** Calls whose handlers have not ended. */
@@ -130,6 +142,13 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   /** Called by `RookeryModule` when every bootstrap hook has run. */
   bootstrapDone(): void {
     this.markBootstrapped?.();
+    if (this.options.service === undefined || this.acceptor !== undefined) return;
+    this.forgottenTimer = systemClock.after(LISTEN_PATIENCE_MS, () => this.warnIfForgotten());
+  }
+
+  private warnIfForgotten(): void {
+    if (this.acceptor !== undefined || this.closing !== undefined) return;
+    this.logger.warn(`"${this.options.service}" does not listen, so nobody finds it; call connectMicroservice({ strategy: app.get(RookeryServer) }) and startAllMicroservices()`);
   }
 
   /** Changes what is announced: weight, metadata, status. @throws RookeryError `INSTANCE_INVALID` */
@@ -148,6 +167,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   /** Drains, then closes what is left. May be called twice. */
   close(): Promise<void> {
     return (this.closing ??= this.drain().then(async () => {
+      this.forgottenTimer?.cancel();
       await this.ownRegistry?.close();
       this.emitter.removeAllListeners();
       this._status$.next('disconnected');
@@ -172,8 +192,9 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     const acceptor = this.makeAcceptor(service, instanceId);
     const bound = await acceptor.listen(host, port);
     this.acceptor = acceptor;
+    const record = this.record(service, instanceId, bound.port);
     this._status$.next('connected');
-    const isRegistered = this.bootstrapped.then(() => this.register(service, instanceId, bound.port));
+    const isRegistered = this.bootstrapped.then(() => this.register(record));
     if (!this.options.awaitsBootstrap) await isRegistered;
     else await Promise.race([isRegistered, afterThisTurn()]);
     return { ...bound, instanceId };
@@ -250,9 +271,10 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     this.logger.warn(`${host} takes calls from other machines without authentication, since insecure is set`);
   }
 
-  private async register(service: string, instanceId: string, boundPort: number): Promise<void> {
+  private async register(record: ServiceInstance): Promise<void> {
     if (this.draining) return;
-    const registry = (this.options.registry ?? (this.ownRegistry ??= embeddedRegistry()));
+    const { auth } = this.options;
+    const registry = this.options.registry ?? (this.ownRegistry ??= embeddedRegistry({ auth }));
     this.registrar = new Registrar({
       registry,
       clock: systemClock,
@@ -263,36 +285,26 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
         if (state === 'registered') this._status$.next('registered');
       },
     });
-    const isRegistered = this.registrar.start(this.record(service, instanceId, boundPort));
-    const patience = new Promise<void>((resolve) => setTimeout(resolve, REGISTRATION_PATIENCE_MS).unref());
-    await Promise.race([isRegistered, patience]);
+    const isRegistered = this.registrar.start(record);
+    await Promise.race([isRegistered, pause(systemClock, REGISTRATION_PATIENCE_MS)]);
   }
 
   private record(serviceName: string, instanceId: string, boundPort: number): ServiceInstance {
-    const { version, weight, tags, metadata, zone, clusterName, namespaceId, groupName, advertise } = this.options;
-    const address = advertisedAddress({ advertise, bindHost: this.settings.host, port: boundPort });
-    return serviceInstance({
-      serviceName,
-      instanceId,
-      ip: address.host,
-      port: address.port,
-      metadata: { [EPOCH]: String(Date.now()), ...(zone !== undefined && { [ZONE]: zone }), ...metadata },
-      ...(version !== undefined && { version }),
-      ...(weight !== undefined && { weight }),
-      ...(tags !== undefined && { tags }),
-      ...(clusterName !== undefined && { clusterName }),
-      ...(namespaceId !== undefined && { namespaceId }),
-      ...(groupName !== undefined && { groupName }),
-    });
+    const { host, port } = advertisedAddress({ advertise: this.options.advertise, bindHost: this.settings.host, port: boundPort });
+    const fields = announcedFields(this.options);
+    const metadata = { [EPOCH]: String(Date.now()), ...fields.metadata };
+    return serviceInstance({ ...fields, serviceName, instanceId, ip: host, port, metadata });
   }
 
   private async leave(): Promise<void> {
     const { acceptor } = this;
     if (acceptor === undefined) return;
     this._status$.next('draining');
-    await this.registrar?.close();
+    const deregistered = this.registrar?.close() ?? Promise.resolve();
+    // First out of the registry, then the goodbyes; but a registry that does not answer must not keep the clients waiting.
+    await Promise.race([deregistered, pause(systemClock, DEREGISTER_PATIENCE_MS)]);
     acceptor.announceDrain();
-    await acceptor.emptied(this.settings.lingerMs);
+    await Promise.all([deregistered, acceptor.emptied(this.settings.lingerMs)]);
     await acceptor.close(this.settings.graceMs);
   }
 

@@ -40,6 +40,7 @@ export class Acceptor {
 
   constructor(private readonly options: AcceptorOptions) {
     const { self, keys, codecs, limits, handlers, keepAlive } = options;
+    const manifest = encodeManifest(handlers.list);
     this.context = {
       self,
       keys,
@@ -48,7 +49,7 @@ export class Acceptor {
       keepAlive,
       transportLimits: limits,
       limits: { maxFrameBytes: limits.maxFrameBytes, streamWindowBytes: limits.streamWindowBytes, maxInFlight: limits.maxInFlightPerConnection },
-      manifest: encodeManifest(handlers.list),
+      manifest: (maxBytes) => (manifest.length <= maxBytes ? manifest : encodeManifest(handlers.list, maxBytes)),
       wheel: this.wheel,
       takeSlot: () => this.takeSlot(),
       freeSlot: () => this.freeSlot(),
@@ -78,7 +79,7 @@ export class Acceptor {
     return new Promise((resolve, reject) => {
       server.once('error', (cause) => {
         this.server = undefined;
-        reject(listenError(cause as NodeJS.ErrnoException, host, port));
+        reject(listenError(cause, host, port));
       });
       server.listen({ host, port }, () => {
         server.removeAllListeners('error');

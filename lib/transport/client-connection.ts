@@ -4,9 +4,10 @@ import { RookeryError, type Reason } from '../core/errors.js';
 import type { TimerWheel } from '../core/timer-wheel.js';
 import { bodyFlags, readBody, writeBody } from '../wire/body.js';
 import { writeCallHead } from '../wire/call-head.js';
+import { checkFrame } from '../wire/check-frame.js';
 import type { Codec } from '../wire/codec.js';
 import { readError } from '../wire/error-body.js';
-import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, HEADER_BYTES, NO_LAST_CALL, unknownFlags } from '../wire/frame.js';
+import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, HEADER_BYTES, NO_LAST_CALL } from '../wire/frame.js';
 import type { Identity } from '../wire/hello.js';
 import { decodeManifest, type ManifestEntry } from '../wire/manifest.js';
 import { malformed } from '../wire/metadata-block.js';
@@ -152,7 +153,7 @@ export class ClientConnection implements FrameSocketOwner {
   }
 
   onFrame(type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void {
-    if (unknownFlags(type, flags) !== 0) throw malformed(`a frame of type ${type} with the flags ${flags}`);
+    checkFrame(type, flags, end - start);
     if (this.state === 'handshake') return this.onHandshakeFrame(type, code, callId, bytes.subarray(start, end));
     switch (type) {
       case FrameType.REPLY:

@@ -101,7 +101,7 @@ function dialError(error: RookeryError, target: DialTarget, address: string): Ro
   const cause = error.cause as NodeJS.ErrnoException | undefined;
   const isRefused = error.reason === 'HANDSHAKE_FAILED' && cause?.syscall === 'connect';
   const reason = isRefused ? 'CONNECT_FAILED' : error.reason === 'CONNECTION_LOST' || error.reason === 'FRAME_MALFORMED' ? 'HANDSHAKE_FAILED' : error.reason;
-  const why = isRefused ? cause!.message : error.message;
+  const why = isRefused ? cause.message : error.message;
   return new RookeryError(reason, `cannot connect to "${target.service}" at ${address}: ${why}`, {
     outcome: 'never-sent',
     service: target.service,

@@ -25,6 +25,10 @@ export interface TransportLimits extends WireLimits {
    * Also what a stream that cannot be paused may be ahead of its reader. @default 8 MiB @range 64 KiB – 1 GiB
    */
   maxSendBufferBytes: number;
+  /** Arrays and objects inside one another, in one decoded body. @default 64 @range 1–1,000 */
+  maxDecodeDepth: number;
+  /** Values in one decoded body. @default 100000 @range 1–100,000,000 */
+  maxDecodeNodes: number;
   /** How long a peer may take nothing of what waits for it, in ms. @default 10000 @range 100 ms – 10 min */
   sendStallMs: number;
 }
@@ -38,6 +42,8 @@ export const TRANSPORT_LIMITS: Readonly<TransportLimits> = {
   maxInFlight: 8_192,
   streamWindowBytes: 256 * 1024,
   maxSendBufferBytes: 8 * 1024 * 1024,
+  maxDecodeDepth: 64,
+  maxDecodeNodes: 100_000,
   sendStallMs: 10_000,
 };
 
@@ -54,6 +60,8 @@ const RANGES: Readonly<Record<keyof TransportLimits, Range>> = {
   maxInFlight: { min: 1, max: 1_000_000 },
   streamWindowBytes: { min: 1_024, max: 64 * 1024 * 1024 },
   maxSendBufferBytes: { min: 64 * 1024, max: 1024 * 1024 * 1024 },
+  maxDecodeDepth: { min: 1, max: 1_000 },
+  maxDecodeNodes: { min: 1, max: 100_000_000 },
   sendStallMs: { min: 100, max: 600_000 },
 };
 

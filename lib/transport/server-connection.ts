@@ -2,20 +2,21 @@ import type { Socket } from 'node:net';
 
 import { formatAddress } from '../core/address.js';
 import { RookeryError, type Reason } from '../core/errors.js';
-import { WheelEntry, type TimerWheel } from '../core/timer-wheel.js';
+import type { TimerWheel } from '../core/timer-wheel.js';
 import { bodyFlags, readBody, writeBody } from '../wire/body.js';
 import { readCallHead, type CallHead } from '../wire/call-head.js';
+import { checkFrame } from '../wire/check-frame.js';
 import type { Codec } from '../wire/codec.js';
 import { writeError } from '../wire/error-body.js';
 import { uint32 } from '../wire/frame-decoder.js';
 import type { FrameWriter } from '../wire/frame-writer.js';
-import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, MAX_CALL_ID, NO_LAST_CALL, unknownFlags } from '../wire/frame.js';
+import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, MAX_CALL_ID, NO_LAST_CALL } from '../wire/frame.js';
 import type { Identity } from '../wire/hello.js';
-import { encodeManifest } from '../wire/manifest.js';
 import { malformed } from '../wire/metadata-block.js';
 import { correlationId } from './correlation-id.js';
 import { FrameSocket, type FrameSocketOwner } from './frame-socket.js';
 import type { Handler, Handlers } from './handlers.js';
+import { HelloTimer } from './hello-timer.js';
 import { IncomingCall } from './incoming-call.js';
 import { KeepAlive, type KeepAliveTimes } from './keep-alive.js';
 import type { TransportLimits } from './limits.js';
@@ -26,8 +27,8 @@ import { ServerHandshake, type ServerHandshakeOptions } from './server-handshake
 export interface ServerConnectionContext extends ServerHandshakeOptions {
   readonly transportLimits: TransportLimits;
   readonly handlers: Handlers;
-  /** The encoded MANIFEST, the same for every connection. */
-  readonly manifest: Buffer;
+  /** The encoded MANIFEST, as much of it as a peer takes in one frame. */
+  manifest(maxBytes: number): Buffer;
   readonly wheel: TimerWheel;
   readonly keepAlive: KeepAliveTimes;
   /** Takes one of the process's slots for a running call; false where none is left. */
@@ -121,7 +122,7 @@ export class ServerConnection implements FrameSocketOwner {
   }
 
   onFrame(type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void {
-    if (unknownFlags(type, flags) !== 0) throw malformed(`a frame of type ${type} with the flags ${flags}`);
+    checkFrame(type, flags, end - start);
     if (this.state === 'handshake') return this.onHandshakeFrame(type, bytes.subarray(start, end));
     switch (type) {
       case FrameType.REQUEST:
@@ -131,7 +132,7 @@ export class ServerConnection implements FrameSocketOwner {
       case FrameType.CANCEL:
         return this.onCancel(code, callId);
       case FrameType.CREDIT:
-        return this.onCredit(callId, bytes, start, end);
+        return this.onCredit(callId, uint32(bytes, start));
       case FrameType.PING:
         this.link.writer.bare(FrameType.PONG, 0, callId);
         return this.link.flushSoon();
@@ -246,15 +247,10 @@ export class ServerConnection implements FrameSocketOwner {
     this.keepAlive.start();
     this.state = 'ready';
     const start = link.writer.begin(FrameType.MANIFEST, 0, 0, 0);
-    link.writer.raw(this.manifest(client.limits.maxFrameBytes));
+    link.writer.raw(context.manifest(client.limits.maxFrameBytes));
     link.writer.end(start);
     this.hasBeenReady = true;
     context.onReady(this);
-  }
-
-  private manifest(maxBytes: number): Buffer {
-    const { manifest, handlers } = this.context;
-    return manifest.length <= maxBytes ? manifest : encodeManifest(handlers.list, maxBytes);
   }
 
   private onCall(kind: 'message' | 'event', flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void {
@@ -304,11 +300,9 @@ export class ServerConnection implements FrameSocketOwner {
   }
 
   /** What comes back was sent before, so credit never grows beyond the window; a stream that has ended needs none. */
-  private onCredit(callId: number, bytes: Buffer, start: number, end: number): void {
-    if (end - start !== 4) throw malformed('a CREDIT that is not 4 bytes');
-    const credit = uint32(bytes, start);
-    if (credit === 0) throw malformed('a CREDIT of nothing');
-    this.calls.get(callId)?.addCredit(credit);
+  private onCredit(callId: number, creditBytes: number): void {
+    if (creditBytes === 0) throw malformed('a CREDIT of nothing');
+    this.calls.get(callId)?.addCredit(creditBytes);
   }
 
   private cancelCall(call: IncomingCall, reason: RookeryError): void {
@@ -366,14 +360,3 @@ const GOAWAY_CODES: Partial<Record<Reason, number>> = {
   VERSION_UNSUPPORTED: GoawayCode.HANDSHAKE_REFUSED,
   FRAME_TOO_LARGE: GoawayCode.LIMIT_EXCEEDED,
 };
-
-/** Absolute: bytes do not prolong it. */
-class HelloTimer extends WheelEntry {
-  constructor(private readonly connection: ServerConnection) {
-    super();
-  }
-
-  onExpired(): void {
-    this.connection.onHelloTimeout();
-  }
-}

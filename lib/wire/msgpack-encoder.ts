@@ -20,8 +20,6 @@ const MAX_ROW_SHAPES = 255;
 const ROWS_HEADER_BYTES = 10;
 const EXT_HEADER_BYTES = 6;
 
-const FORBIDDEN = 'receivers refuse keys of that name; rename it';
-
 /** In this form the engine knows that the keys of a `for in` pass. */
 const hasOwn = Object.prototype.hasOwnProperty;
 
@@ -275,7 +273,7 @@ function writeView(view: ArrayBufferView, writer: FrameWriter): void {
 }
 
 function writeKey(key: string, writer: FrameWriter): void {
-  if (isForbiddenKey(key)) throw new Unwritable(FORBIDDEN);
+  if (isForbiddenKey(key)) throw forbidden(key);
   writeText(key, writer);
 }
 
@@ -288,10 +286,14 @@ function recordOf(map: ReadonlyMap<unknown, unknown>): PlainObject {
   const record: PlainObject = {};
   for (const [key, value] of map) {
     if (typeof key !== 'string' && typeof key !== 'number') throw new Unwritable(`it is a Map with a key that is ${kindOf(key)}; use strings`);
-    if (isForbiddenKey(String(key))) throw Unwritable.at(String(key), new Unwritable(FORBIDDEN))
+    if (key === '__proto__') throw forbidden(key);
     record[key] = value;
   }
   return record;
+}
+
+function forbidden(key: string): Unwritable {
+  return new Unwritable(`receivers refuse the key ${JSON.stringify(key)}; rename it`);
 }
 
 function kindOf(value: unknown): string {

@@ -99,6 +99,9 @@ describe('bad input gets a typed error that says what and what to do', () => {
       [{ limits: { helloTimeoutMs: '5 parsecs' } }, /^limits\.helloTimeoutMs: expected a duration/],
       [{ drain: { grace: 'soon' } }, /^drain\.grace: expected a duration/],
       [{ auth: { secrets: ['short'] } }, /^auth\.secrets\[0\]: expected a string of at least 16 characters/],
+      [{ weight: -1 }, /^weight: expected 0 to 10000, got -1/],
+      [{ service: 'a/b' }, /^service: /],
+      [{ registrar: { heartbeat: '1ms' } }, /^registrar\.heartbeat: expected/],
       [{ codec: 'xml' }, /^codec: expected 'msgpack', 'json' or a Codec, got "xml"/],
     ];
     for (const [bad, message] of options) expect(() => new RookeryServer({ service: 'x', ...bad })).toThrow(message);
@@ -106,6 +109,7 @@ describe('bad input gets a typed error that says what and what to do', () => {
     const client = (bad: object) => () => new RookeryClient({ service: 'x', registry, ...bad });
     expect(client({ service: '' })).toThrow(/^service: expected a non-empty string/);
     expect(client({ deadline: '0ms' })).toThrow(/^deadline: expected/);
+    expect(client({ retry: { budget: { ratio: 11 } } })).toThrow(/^retry\.budget\.ratio: expected 0 to 10, got 11/);
     expect(client({ retry: { attempts: 0 } })).toThrow(/^retry\.attempts: expected 1 to 10, got 0/);
     expect(() => new RookeryServer({ service: 'x', auth: { secrets: ['sh0rt'] } })).toThrow(expect.not.stringContaining('sh0rt'));
   });

@@ -126,7 +126,7 @@ describe('TimerWheel', () => {
     const late = new TimerWheel(jumpy(clock), TICK_MS);
     for (const ms of [50, 5_000, 9_000, 60_000]) late.add(entry(`${ms}`), ms);
     jump = 20_000;
-    clock.advance(TICK_MS);
+    clock.advance(50);
     expect(expired.toSorted()).toEqual(['50', '5000', '9000'].toSorted());
     expect(late.size).toBe(1);
   });

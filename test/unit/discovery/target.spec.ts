@@ -139,11 +139,21 @@ describe('Target', () => {
   it('tells instances that take no calls, and in which state they are', () => {
     const { registry, target } = setUp();
     target.open();
-    registry.list([order(1, { status: 'draining' }), order(2, { healthy: false }), order(3, { healthy: false })]);
+    registry.list([order(1, { status: 'draining' }), order(2, { enabled: false }), order(3, { enabled: false })]);
     expect(refusal(target)).toMatchObject({
       reason: 'NO_INSTANCE',
-      message: expect.stringMatching(/of 3 known, none takes calls \(1 draining, 2 unhealthy\)/),
+      message: expect.stringMatching(/of 3 known, none takes calls \(1 draining, 2 disabled\)/),
     });
+    target.close();
+  });
+
+  it('doubts a registry that calls most instances unhealthy, and believes one that calls some so', () => {
+    const { registry, target } = setUp();
+    target.open();
+    registry.list([order(1, { healthy: false }), order(2, { healthy: false }), order(3)]);
+    expect(target.endpoints).toHaveLength(3);
+    registry.list([order(1, { healthy: false }), order(2), order(3)]);
+    expect(target.endpoints.map(({ instanceId }) => instanceId)).toEqual(['o2', 'o3']);
     target.close();
   });
 

@@ -105,11 +105,12 @@ export class RawPeer {
     this.socket.write(Buffer.concat(parts));
   }
 
-  /** Takes the next frame of a type; what comes before it is dropped. */
+  /** Takes the next frame of a type; the others stay for whoever asks for them. */
   async next(type: number, withinMs = 5_000): Promise<Frame> {
     const deadline = performance.now() + withinMs;
     for (;;) {
-      for (let found = this.frames.shift(); found; found = this.frames.shift()) if (found.type === type) return found;
+      const index = this.frames.findIndex((frame) => frame.type === type);
+      if (index >= 0) return this.frames.splice(index, 1)[0]!;
       if (this.isClosed) throw new Error(`the peer closed without a frame of type 0x${type.toString(16)}`);
       const leftMs = deadline - performance.now();
       if (leftMs <= 0) throw new Error(`no frame of type 0x${type.toString(16)} within ${withinMs} ms`);
@@ -117,7 +118,7 @@ export class RawPeer {
     }
   }
 
-  /** Drops what was read so far, and waits until the peer has handled everything sent so far. */
+  /** Waits until the peer has handled everything sent so far. */
   async settled(): Promise<void> {
     this.send(frame(FrameType.PING, { callId: 0x7777 }));
     await this.next(FrameType.PONG);
