@@ -22,7 +22,7 @@ export class RookeryExceptionFilter extends BaseRpcExceptionFilter implements Rp
     // Nobody waits, and what a handler throws because its signal aborted is no news.
     if (context instanceof RookeryContext && context.isCancelled) return throwError(() => cancelled());
     const error = toRemoteError(exception);
-    return error ? throwError(() => error) : (super.catch(exception as Error, host) as Observable<never>);
+    return error ? throwError(() => error) : (super.catch(exception, host) as Observable<never>);
   }
 }
 

@@ -254,7 +254,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
           resolve(result);
         } catch (error) {
           end();
-          reject(error as Error);
+          reject(error);
         }
       });
     });

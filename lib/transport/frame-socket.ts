@@ -39,9 +39,9 @@ export class FrameSocket {
   /** After a protocol error nothing the peer says counts. */
   private isDeaf = false;
   private closeError: Error | undefined;
-  /** When the peer was last seen to take something, while something waits for it. */
-  private stalledSinceMs: number | undefined;
-  private bytesTaken = 0;
+  /** When the peer was last seen to have taken something, or to have nothing to take. */
+  private takenAtMs = 0;
+  private bytesTaken = -1;
 
   constructor(
     readonly socket: Socket,
@@ -116,10 +116,8 @@ export class FrameSocket {
     const taken = socket.bytesWritten - socket.writableLength - kernelBacklog(socket);
     if (socket.writableLength === 0 || taken !== this.bytesTaken) {
       this.bytesTaken = taken;
-      this.stalledSinceMs = undefined;
-    } else if (this.stalledSinceMs === undefined) {
-      this.stalledSinceMs = nowMs;
-    } else if (nowMs - this.stalledSinceMs >= this.limits.sendStallMs) {
+      this.takenAtMs = nowMs;
+    } else if (nowMs - this.takenAtMs >= this.limits.sendStallMs) {
       this.destroy(new RookeryError('CONNECTION_LOST', `the peer took nothing for ${this.limits.sendStallMs} ms and was cut`));
     }
   }

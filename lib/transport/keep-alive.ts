@@ -21,12 +21,14 @@ export interface KeepAliveTimes {
 
 export const KEEP_ALIVE_TIMES: Readonly<KeepAliveTimes> = { busyAfterMs: 3_000, busyTimeoutMs: 2_000, idleAfterMs: 20_000, idleTimeoutMs: 5_000 };
 
+/** How often a connection is looked at, at the least. */
 const CHECK_EVERY_MS = 1_000;
 
 /** Watches one socket for silence and for a peer that reads nothing. One wheel entry, whatever the traffic. */
 export class KeepAlive extends WheelEntry {
   private pingSentAtMs: number | undefined;
   private token = 0;
+  private readonly checkEveryMs: number;
 
   constructor(
     private readonly link: FrameSocket,
@@ -36,10 +38,11 @@ export class KeepAlive extends WheelEntry {
     private readonly busySinceMs: () => number | undefined,
   ) {
     super();
+    this.checkEveryMs = Math.min(CHECK_EVERY_MS, times.busyAfterMs, times.idleAfterMs);
   }
 
   start(): void {
-    this.wheel.add(this, performance.now() + CHECK_EVERY_MS);
+    this.wheel.add(this, performance.now() + this.checkEveryMs);
   }
 
   stop(): void {
@@ -53,13 +56,13 @@ export class KeepAlive extends WheelEntry {
     if (this.link.isPaused) return this.waitWhilePaused(now);
     const busySince = this.busySinceMs();
     const dueMs = this.pingSentAtMs === undefined ? this.askIfSilent(now, busySince) : this.awaitAnswer(now, busySince, this.pingSentAtMs);
-    this.wheel.add(this, Math.min(dueMs, now + CHECK_EVERY_MS));
+    this.wheel.add(this, Math.min(dueMs, now + this.checkEveryMs));
   }
 
   /** Who is not listened to cannot be blamed for silence; `checkStall` sees to it that this ends. */
   private waitWhilePaused(now: number): void {
     this.pingSentAtMs = undefined;
-    this.wheel.add(this, now + CHECK_EVERY_MS);
+    this.wheel.add(this, now + this.checkEveryMs);
   }
 
   private askIfSilent(now: number, busySince: number | undefined): number {
@@ -78,7 +81,7 @@ export class KeepAlive extends WheelEntry {
     if (this.link.lastReadAtMs >= sentAtMs) this.pingSentAtMs = undefined;
     // This process may have been the one that slept: look once more after the socket had its chance to be read.
     else if (now >= dueMs) setImmediate(() => setImmediate(() => this.giveUpUnlessHeard(sentAtMs)));
-    return dueMs > now ? dueMs : now + CHECK_EVERY_MS;
+    return dueMs > now ? dueMs : now + this.checkEveryMs;
   }
 
   private giveUpUnlessHeard(sentAtMs: number): void {
