@@ -80,7 +80,8 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   private readonly emitter = new EventEmitter();
   private readonly startHook = this.onProcessingStartHook;
   private readonly bootstrapped: Promise<void>;
-  private markBootstrapped!: () => void;
+  private markBootstrapped: (() => void) | undefined;
+  private isBootstrapped: boolean;
   private acceptor: Acceptor | undefined;
   private registrar: Registrar | undefined;
   private ownRegistry: ServiceRegistry | undefined;
@@ -98,6 +99,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     Object.defineProperty(this, 'propagatesEventHandlerErrors', { value: true });
     this.initializeSerializer(options as never);
     this.initializeDeserializer(options as never);
+    this.isBootstrapped = !options.awaitsBootstrap;
     this.bootstrapped = options.awaitsBootstrap ? new Promise((resolve) => (this.markBootstrapped = resolve)) : Promise.resolve();
   }
 
@@ -141,6 +143,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
 
   /** Called by `RookeryModule` when every bootstrap hook has run. */
   bootstrapDone(): void {
+    this.isBootstrapped = true;
     this.markBootstrapped?.();
     if (this.options.service === undefined || this.acceptor !== undefined) return;
     this.forgottenTimer = systemClock.after(LISTEN_PATIENCE_MS, () => this.warnIfForgotten());
@@ -195,8 +198,8 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     const record = this.record(service, instanceId, bound.port);
     this._status$.next('connected');
     const isRegistered = this.bootstrapped.then(() => this.register(record));
-    if (!this.options.awaitsBootstrap) await isRegistered;
-    else await Promise.race([isRegistered, afterThisTurn()]);
+    // A hybrid application that starts its microservices first bootstraps later, and must not be kept waiting for it.
+    if (this.isBootstrapped) await isRegistered;
     return { ...bound, instanceId };
   }
 
@@ -321,11 +324,6 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     const what = event.type === 'lease-lost' ? 'its lease was lost' : `cannot ${event.task}: ${shown(event.error)}`;
     this.logger.warn(`${serviceName} (${instanceId}) in ${registry.name}: ${what}; trying again. Check that the registry runs and can be reached.`);
   }
-}
-
-/** A turn of the event loop: a registry at hand has answered by then. */
-function afterThisTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function shown(error: unknown): string {

@@ -144,8 +144,9 @@ export class ClientConnection implements FrameSocketOwner {
   /** Lets calls under way end, then closes; `destroy` does not wait. */
   close(): void {
     if (this.state === 'closed') return;
-    if (this.state === 'ready') this.becomeDraining();
-    else this.endIfDrained();
+    // Whoever closes it knows: `onDraining` is for what the server says.
+    if (this.state === 'ready') this.state = 'draining';
+    this.endIfDrained();
   }
 
   destroy(error: RookeryError): void {
@@ -317,7 +318,6 @@ export class ClientConnection implements FrameSocketOwner {
   }
 
   private becomeDraining(): void {
-    if (this.state !== 'ready') return;
     this.state = 'draining';
     this.observer.onDraining(this);
     this.endIfDrained();

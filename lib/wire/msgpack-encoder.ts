@@ -7,7 +7,7 @@ import { MAX_SHARED_UNITS, RowText } from './msgpack-row-text.js';
 import { writeBigint, writeBinary, writeDate, writeNumber } from './msgpack-scalars.js';
 import { Unwritable } from './msgpack-unwritable.js';
 import { writeText, writeTextHeader } from './msgpack-write-text.js';
-import { type WrittenShape, WrittenShapes } from './msgpack-written-shapes.js';
+import { keysOf, type WrittenShape, WrittenShapes } from './msgpack-written-shapes.js';
 
 /** The extension type of rows: `R`. */
 const ROWS_TYPE = 0x52;
@@ -82,7 +82,9 @@ export class MsgpackEncoder {
       case 'bigint':
         writeBigint(value, writer);
         return true;
-      default:
+      case 'undefined':
+      case 'function':
+      case 'symbol':
         return false;
     }
   }
@@ -264,7 +266,13 @@ function isRows(array: readonly unknown[]): boolean {
 }
 
 function isRow(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !types.isDate(value) && !ArrayBuffer.isView(value);
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !types.isDate(value) &&
+    !ArrayBuffer.isView(value)
+  );
 }
 
 function writeView(view: ArrayBufferView, writer: FrameWriter): void {
@@ -279,13 +287,14 @@ function writeKey(key: string, writer: FrameWriter): void {
 
 function writeShape(shape: WrittenShape, writer: FrameWriter): void {
   writer.uint8(shape.size);
-  for (const key of shape.keys()) writeKey(key, writer);
+  for (const key of keysOf(shape)) writeKey(key, writer);
 }
 
 function recordOf(map: ReadonlyMap<unknown, unknown>): PlainObject {
   const record: PlainObject = {};
   for (const [key, value] of map) {
-    if (typeof key !== 'string' && typeof key !== 'number') throw new Unwritable(`it is a Map with a key that is ${kindOf(key)}; use strings`);
+    if (typeof key !== 'string' && typeof key !== 'number')
+      throw new Unwritable(`it is a Map with a key that is ${kindOf(key)}; use strings`);
     if (key === '__proto__') throw forbidden(key);
     record[key] = value;
   }

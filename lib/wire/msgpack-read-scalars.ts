@@ -25,7 +25,8 @@ export function readTimestamp(bytes: Buffer, at: number, count: number): Date {
     const first = uint32(bytes, at);
     return dateOf((first % 4) * 0x1_0000_0000 + uint32(bytes, at + 4), Math.floor(first / 4));
   }
-  if (count === 12) return dateOf((uint32(bytes, at + 4) | 0) * 0x1_0000_0000 + uint32(bytes, at + 8), uint32(bytes, at));
+  if (count === 12)
+    return dateOf((uint32(bytes, at + 4) | 0) * 0x1_0000_0000 + uint32(bytes, at + 8), uint32(bytes, at));
   throw undecodable(`it holds a timestamp of ${count} bytes`);
 }
 

@@ -20,10 +20,10 @@ export class ReadShape {
 
   constructor(
     /** The last key; the ones before are the parents'. */
-    private readonly key: string,
+    readonly key: string,
     /** It as it stands on the wire, with its header. */
     readonly encoded: Uint8Array,
-    private readonly parent: ReadShape | undefined,
+    readonly parent: ReadShape | undefined,
   ) {
     this.size = parent === undefined ? 0 : parent.size + 1;
   }
@@ -41,13 +41,6 @@ export class ReadShape {
     return this.build === undefined ? this.createByKey(values, at) : this.build(values, at);
   }
 
-  keys(): readonly string[] {
-    if (this.keyList !== undefined) return this.keyList;
-    const keys: string[] = [];
-    for (let shape: ReadShape = this; shape.parent !== undefined; shape = shape.parent) keys.push(shape.key);
-    return (this.keyList = keys.reverse());
-  }
-
   clear(): void {
     this.children.length = 0;
     this.latest = undefined;
@@ -55,12 +48,19 @@ export class ReadShape {
   }
 
   private createByKey(values: readonly unknown[], at: number): object {
-    const keys = this.keys();
+    const keys = (this.keyList ??= keysOf(this));
     const object: Record<string, unknown> = {};
     for (let index = 0; index < keys.length; index++) object[keys[index]!] = values[at + index];
     if (++this.uses === USES_BEFORE_CODE && keys.length <= MAX_CODED_KEYS) this.build = codeFor(keys);
     return object;
   }
+}
+
+/** First to last. */
+function keysOf(shape: ReadShape): string[] {
+  const keys: string[] = [];
+  for (let last = shape; last.parent !== undefined; last = last.parent) keys.push(last.key);
+  return keys.reverse();
 }
 
 /**
@@ -70,6 +70,7 @@ export class ReadShape {
 function codeFor(keys: readonly string[]): Build | undefined {
   const properties = keys.map((key, index) => `${JSON.stringify(key)}: values[at + ${index}]`).join(', ');
   try {
+    // oxlint-disable-next-line typescript/no-implied-eval -- keys are escaped, and a shape has at most so many
     return new Function('values', 'at', `return { ${properties} };`) as Build;
   } catch {
     return undefined;

@@ -44,8 +44,12 @@ function asciiReader(count: number): AsciiReader {
   const names = Array.from({ length: count }, (_, index) => `b${index}`);
   const reads = names.map((name, index) => `${name} = bytes[at + ${index}]`).join(', ');
   try {
-    // Nothing but `count` goes into this code.
-    return new Function('bytes', 'at', `const ${reads}; return (${names.join(' | ')}) < 128 ? String.fromCharCode(${names.join(', ')}) : undefined;`) as AsciiReader;
+    // oxlint-disable-next-line typescript/no-implied-eval -- nothing but `count` goes into this code
+    return new Function(
+      'bytes',
+      'at',
+      `const ${reads}; return (${names.join(' | ')}) < 128 ? String.fromCharCode(${names.join(', ')}) : undefined;`,
+    ) as AsciiReader;
   } catch {
     return (bytes, at) => asciiByLoop(bytes, at, count);
   }

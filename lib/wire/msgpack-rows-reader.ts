@@ -40,14 +40,16 @@ export class RowsReader {
     this.at = at + 2 + count;
     if (this.at > this.end) throw truncated();
     this.chunk = readUtf8(bytes, at + 2, count);
-    if (units > this.chunk.length || this.chunk.length > MAX_CHUNK_UNITS) throw undecodable('text of its rows has a wrong length');
+    if (units > this.chunk.length || this.chunk.length > MAX_CHUNK_UNITS)
+      throw undecodable('text of its rows has a wrong length');
     this.units = units;
     return this.chunk.slice(0, units);
   }
 
   /** @throws RookeryError `DECODE_FAILED` unless every string was used */
   finish(): void {
-    if (this.at !== this.end || this.units !== this.chunk.length) throw undecodable('its rows carry text that no value uses');
+    if (this.at !== this.end || this.units !== this.chunk.length)
+      throw undecodable('its rows carry text that no value uses');
     this.clear();
   }
 

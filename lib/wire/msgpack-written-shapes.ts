@@ -50,15 +50,9 @@ export class WrittenShape {
   constructor(
     /** The last key; the ones before are the parents'. */
     readonly key: string,
-    private readonly parent: WrittenShape | undefined,
+    readonly parent: WrittenShape | undefined,
   ) {
     this.size = parent === undefined ? 0 : parent.size + 1;
-  }
-
-  keys(): string[] {
-    const keys: string[] = [];
-    for (let shape: WrittenShape = this; shape.parent !== undefined; shape = shape.parent) keys.push(shape.key);
-    return keys.reverse();
   }
 
   clear(): void {
@@ -66,4 +60,11 @@ export class WrittenShape {
     this.latest = undefined;
     this.nextChild = 0;
   }
+}
+
+/** The keys of a shape, first to last. */
+export function keysOf(shape: WrittenShape): string[] {
+  const keys: string[] = [];
+  for (let last = shape; last.parent !== undefined; last = last.parent) keys.push(last.key);
+  return keys.reverse();
 }

@@ -119,7 +119,10 @@ describe('what JSON has an answer for', () => {
     ['inherited fields are left out', Object.assign(Object.create({ inherited: 1 }), { own: 1 })],
     ['an error is its own fields', Object.assign(new Error('x'), { code: 7 })],
     ['keys that look like numbers come first', { b: 1, 2: 1, 1: 1 }],
-    ['rows with toJSON', Array.from({ length: 5 }, (_, index) => ({ price: new Money(index), none: { toJSON: () => undefined } }))],
+    [
+      'rows with toJSON',
+      Array.from({ length: 5 }, (_, index) => ({ price: new Money(index), none: { toJSON: () => undefined } })),
+    ],
   ];
 
   it.each(like)('%s', (_, value) => {
@@ -133,7 +136,10 @@ describe('what JSON has an answer for', () => {
 
 describe('what JSON loses', () => {
   it('a Set arrives as an array, a Map as an object', () => {
-    const map = new Map<string | number, unknown>([['a', 1], [2, new Set(['x'])]]);
+    const map = new Map<string | number, unknown>([
+      ['a', 1],
+      [2, new Set(['x'])],
+    ]);
     expect(tripped({ set: new Set([1, 2]), map })).toStrictEqual({ set: [1, 2], map: { a: 1, 2: ['x'] } });
     expect(tripped({ set: new Set(), map: new Map() })).toStrictEqual({ set: [], map: {} });
   });
@@ -144,15 +150,21 @@ describe('what JSON loses', () => {
 });
 
 describe('text', () => {
-  it.each(['', 'a', 'Zürich', '日本語', '👩‍👩‍👧‍👦', '\0', '\ufeff', '\ufffd', 'é'.repeat(40), `${'x'.repeat(300)}€`])('%j arrives as it was', (text) => {
-    expect(tripped(text)).toBe(text);
-    expect(tripped({ [text]: text })).toStrictEqual({ [text]: text });
-  });
+  it.each(['', 'a', 'Zürich', '日本語', '👩‍👩‍👧‍👦', '\0', '\ufeff', '\ufffd', 'é'.repeat(40), `${'x'.repeat(300)}€`])(
+    '%j arrives as it was',
+    (text) => {
+      expect(tripped(text)).toBe(text);
+      expect(tripped({ [text]: text })).toStrictEqual({ [text]: text });
+    },
+  );
 
-  it.each([0, 8, 23, 24, 31, 32, 100, 300])('a lone surrogate behind %i letters becomes a replacement character', (count) => {
-    const letters = 'x'.repeat(count);
-    expect(tripped(`${letters}\ud83d!`)).toBe(`${letters}\ufffd!`);
-  });
+  it.each([0, 8, 23, 24, 31, 32, 100, 300])(
+    'a lone surrogate behind %i letters becomes a replacement character',
+    (count) => {
+      const letters = 'x'.repeat(count);
+      expect(tripped(`${letters}\ud83d!`)).toBe(`${letters}\ufffd!`);
+    },
+  );
 });
 
 describe('a toJSON that sends a message', () => {
