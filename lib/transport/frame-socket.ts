@@ -36,8 +36,6 @@ export class FrameSocket {
 
   private isFlushScheduled = false;
   private isEnding = false;
-  /** After a protocol error nothing the peer says counts. */
-  private isDeaf = false;
   private closeError: Error | undefined;
   /** When the peer was last seen to have taken something, or to have nothing to take. */
   private takenAtMs = 0;
@@ -136,22 +134,22 @@ export class FrameSocket {
   /** Sends what was written (a GOAWAY that says why), then closes with this error. */
   fail(error: Error): void {
     this.closeError ??= error;
-    this.isDeaf = true;
+    this.decoder.stop();
     this.end();
   }
 
   destroy(error?: Error): void {
     this.closeError ??= error;
+    this.decoder.stop();
     this.socket.destroy();
   }
 
   private read(chunk: Buffer): void {
     this.lastReadAtMs = performance.now();
-    if (this.isDeaf) return;
     try {
       this.decoder.push(chunk);
     } catch (error) {
-      this.isDeaf = true;
+      this.decoder.stop();
       this.owner.onProtocolError(RookeryError.is(error) ? error : internal(error));
     }
   }

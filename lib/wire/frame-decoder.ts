@@ -25,6 +25,7 @@ export class FrameDecoder {
   private payload: Buffer | undefined;
   private payloadFill = 0;
   private failure: Error | undefined;
+  private isStopped = false;
 
   constructor(
     private readonly sink: FrameSink,
@@ -45,6 +46,7 @@ export class FrameDecoder {
 
   /** @throws RookeryError `HANDSHAKE_FAILED` for a wrong preface, `FRAME_TOO_LARGE` for a length over the limit */
   push(chunk: Buffer): void {
+    if (this.isStopped) return;
     if (this.failure) throw this.failure;
     try {
       this.consume(chunk);
@@ -56,12 +58,19 @@ export class FrameDecoder {
     }
   }
 
+  /** Nothing more is emitted, not even of the chunk under way: for who is done with the peer. */
+  stop(): void {
+    this.isStopped = true;
+    this.payload = undefined;
+    this.headFill = 0;
+  }
+
   private consume(chunk: Buffer): void {
     let at = this.prefaceFill < PREFACE.length ? this.readPreface(chunk) : 0;
     if (this.payload) at = this.collect(chunk, at, this.payload);
     if (this.headFill > 0 && !this.payload) at = this.finishHead(chunk, at);
 
-    while (chunk.length - at >= HEADER_BYTES) {
+    while (chunk.length - at >= HEADER_BYTES && !this.isStopped) {
       const length = uint32(chunk, at);
       if (length > this.maxPayloadBytes) throw this.tooLarge(length);
       const start = at + HEADER_BYTES;
@@ -74,7 +83,7 @@ export class FrameDecoder {
       at = end;
       this.emit(chunk, start - HEADER_BYTES, chunk, start, end);
     }
-    if (at < chunk.length) {
+    if (at < chunk.length && !this.isStopped) {
       chunk.copy(this.head, this.headFill, at);
       this.headFill += chunk.length - at;
     }

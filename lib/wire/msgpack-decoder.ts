@@ -184,8 +184,8 @@ export class MsgpackDecoder {
 
   private readArray(count: number): unknown[] {
     this.enter(count, count);
-    const array: unknown[] = [];
-    for (let index = 0; index < count; index++) array.push(this.read());
+    const array = new Array<unknown>(count);
+    for (let index = 0; index < count; index++) array[index] = this.read();
     this.depth--;
     return array;
   }

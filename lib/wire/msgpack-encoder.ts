@@ -20,9 +20,6 @@ const MAX_ROW_SHAPES = 255;
 const ROWS_HEADER_BYTES = 10;
 const EXT_HEADER_BYTES = 6;
 
-/** In this form the engine knows that the keys of a `for in` pass. */
-const hasOwn = Object.prototype.hasOwnProperty;
-
 type PlainObject = Record<string, unknown>;
 
 /** Writes values in place; one value at a time, and nothing of it is kept afterwards. */
@@ -159,8 +156,7 @@ export class MsgpackEncoder {
     let key = '';
     writer.uint8(0x80);
     try {
-      for (key in object) {
-        if (!hasOwn.call(object, key)) continue;
+      for (key of Object.keys(object)) {
         const value = object[key];
         if (value === undefined) continue;
         const at = writer.length;
@@ -190,8 +186,8 @@ export class MsgpackEncoder {
     let key = '';
     writer.uint16(0xc100);
     try {
-      for (key in object) {
-        if (!hasOwn.call(object, key) || !this.write(object[key], writer)) continue;
+      for (key of Object.keys(object)) {
+        if (!this.write(object[key], writer)) continue;
         shape = shapes.step(shape, key);
         if (shape === undefined) break;
       }

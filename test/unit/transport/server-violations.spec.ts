@@ -154,8 +154,8 @@ describe('after the handshake a server', () => {
 
   it('refuses a pattern or metadata over its limits, and keeps the connection', async () => {
     const { peer } = await ready({ limits: { maxPatternBytes: 16, maxMetadataBytes: 8, maxMetadataKeys: 1 } });
-    const metadata = Buffer.from('0009' + '016100057878787878', 'hex');
-    const twoKeys = Buffer.from('0008' + '01610000' + '01620000', 'hex');
+    const metadata = Buffer.from('0009016100057878787878', 'hex');
+    const twoKeys = Buffer.from('00080161000001620000', 'hex');
     const withMetadata = (block: Buffer) => Buffer.concat([u32(1_000), Buffer.from('00046563686f', 'hex'), block]);
     peer.send(request(1, 'x'.repeat(17)));
     peer.send(frame(FrameType.REQUEST, { flags: 0x18, callId: 2, payload: withMetadata(metadata) }));

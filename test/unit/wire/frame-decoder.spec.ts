@@ -147,6 +147,18 @@ describe('FrameDecoder', () => {
     expect(frames).toHaveLength(1);
   });
 
+  it('emits nothing more once it is stopped, not even of the chunk under way', () => {
+    for (const cut of [0, 20, 30, 45]) {
+      const { decoder, frames } = decoding(() => decoder.stop());
+      const bytes = Buffer.concat([PREFACE, frame(FrameType.REPLY, { payload: 'first' }), frame(FrameType.PONG), frame(FrameType.PONG)]);
+      decoder.push(bytes.subarray(0, cut));
+      decoder.push(bytes.subarray(cut));
+      decoder.push(frame(FrameType.PONG));
+      expect(frames.map(({ type }) => type), `cut at ${cut}`).toEqual([FrameType.REPLY]);
+      expect(decoder.retainedBytes).toBe(0);
+    }
+  });
+
   it.each([
     ['HTTP', 'GET / HTTP/1.1\r\n\r\n', 'HANDSHAKE_FAILED'],
     ['a TLS ClientHello', '\x16\x03\x01\x02\x00\x01', 'HANDSHAKE_FAILED'],
