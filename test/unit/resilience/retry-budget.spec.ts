@@ -37,20 +37,42 @@ describe('RetryBudget', () => {
   it('earns a fifth of a retry with each call', () => {
     const budget = new RetryBudget(clock);
     spent(budget);
-    for (let call = 0; call < 50; call++) budget.deposit();
+    for (let call = 0; call < 51; call++) budget.deposit();
     expect(spent(budget)).toBe(10);
   });
 
-  it('keeps no more than ten seconds’ worth, however long nobody retries', () => {
-    const budget = new RetryBudget(clock, { ratio: 0, minPerSecond: 10 });
+  it('keeps no more than ten seconds’ worth of its minimum, however long nobody retries', () => {
+    const budget = new RetryBudget(clock);
     clock.advance(3_600_000);
     expect(spent(budget)).toBe(100);
   });
 
-  it('keeps no more than ten seconds of a thousand calls a second earn, however many there were', () => {
-    const budget = new RetryBudget(clock);
+  it('keeps no more than ten seconds’ worth of calls, however long nobody retries', () => {
+    const budget = new RetryBudget(clock, { minPerSecond: 0 });
     for (let call = 0; call < 1_000_000; call++) budget.deposit();
+    clock.advance(1_000_000);
     expect(spent(budget)).toBe(2_000);
+    clock.advance(1_000_000);
+    expect(spent(budget)).toBe(0);
+  });
+
+  it('does not hoard what calls earn while there are a few retries all the time', () => {
+    const budget = new RetryBudget(clock, { minPerSecond: 0 });
+    for (let second = 0; second < 3_600; second++) {
+      for (let call = 0; call < 100; call++) budget.deposit();
+      clock.advance(1_000);
+      budget.withdraw();
+    }
+    expect(spent(budget)).toBeLessThanOrEqual(100 * 10 * 0.2);
+  });
+
+  it('does not let an hour of calm pay for a storm', () => {
+    const budget = new RetryBudget(clock);
+    for (let second = 0; second < 3_600; second++) {
+      for (let call = 0; call < 10; call++) budget.deposit();
+      clock.advance(1_000);
+    }
+    expect(spent(budget)).toBeLessThanOrEqual(100 + 10 * 10 * 0.2);
   });
 
   it('bounds what a total outage adds to the load at a fifth, and ten a second', () => {

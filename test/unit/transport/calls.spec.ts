@@ -59,13 +59,13 @@ describe('a call', () => {
     expect(error).toMatchObject({ reason: 'HANDLER_THREW', outcome: 'handled', message: 'sold out' });
   });
 
-  const brokenThenable = () => Object.fromEntries([['then', 0]].map(([key]) => [key, () => throwing(new Error('gotcha'))]));
+  const untouchable = () => new Proxy({}, { get: () => throwing(new Error('gotcha')) });
   const brokenIterable = () => ({ [Symbol.asyncIterator]() { throw new Error('gotcha'); } });
   const brokenObservable = () => ({ subscribe() { throw new Error('gotcha'); } });
   const unprintable = () => { throw Object.assign(new Error('x'), { message: Symbol('gotcha') }); };
 
   it.each<[string, () => unknown]>([
-    ['returns a thing whose `then` throws', brokenThenable],
+    ['returns a thing that cannot even be asked for its `then`', untouchable],
     ['returns a thing that cannot be iterated', brokenIterable],
     ['returns a promise of a thing that cannot be iterated', async () => brokenIterable()],
     ['returns a thing that cannot be subscribed to', brokenObservable],

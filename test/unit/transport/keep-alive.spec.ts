@@ -99,13 +99,35 @@ describe('keep-alive', () => {
 });
 
 describe('keep-alive of a process that was itself asleep', () => {
-  it('looks once more before it blames the peer', async () => {
-    const { port } = await serve({ slow: () => pause(300).then(() => 'done') });
+  it('looks once more before it blames the peer: the answer may be waiting to be read', async () => {
+    let naps = 0;
+    const { port } = await rawServer(async (peer) => {
+      await peer.welcome();
+      const { callId } = await peer.next(FrameType.REQUEST);
+      peer.socket.on('data', () => {
+        if (naps++ > 0) return;
+        peer.send(frame(FrameType.PONG), frame(FrameType.REPLY, { flags: 1, callId, payload: '"awake"' }));
+        const wakeUp = performance.now() + 400;
+        while (performance.now() < wakeUp);
+      });
+    });
     const line = await dial(port, { keepAlive: NEVER_IDLE });
-    const answer = line.ask('slow', undefined, 60_000);
-    await pause(80);
-    const wakeUp = performance.now() + 500;
-    while (performance.now() < wakeUp);
-    expect(await answer).toBe('done');
+    expect(await line.ask('orders.place', undefined, 60_000)).toBe('awake');
+    expect(naps).toBe(1);
+  });
+});
+
+describe('keep-alive of a server that has stopped reading, since its replies are not taken', () => {
+  it('does not blame the client for silence', async () => {
+    const big = 'x'.repeat(1024 * 1024);
+    const { acceptor, port } = await serve({ big: () => big }, { keepAlive: QUICK_KEEP_ALIVE, limits: { maxSendBufferBytes: 64 * 1024 } });
+    const peer = await (await rawClient(port)).greet();
+    peer.socket.pause();
+    for (let callId = 1; callId <= 20; callId++) peer.send(request(callId, 'big'));
+    await pause(700);
+    expect(acceptor.connections.size).toBe(1);
+    void answeringPings(peer);
+    peer.socket.resume();
+    for (let callId = 1; callId <= 20; callId++) expect((await peer.next(FrameType.REPLY)).callId).toBe(callId);
   });
 });
