@@ -1,13 +1,27 @@
 export { RookeryModule } from './rookery.module.js';
-export { RookeryServer, type ListenInfo, type RookeryServerEvents, type RookeryServerStatus } from './microservice/rookery.server.js';
+export {
+  RookeryServer,
+  type ListenInfo,
+  type RookeryServerEvents,
+  type RookeryServerStatus,
+} from './microservice/rookery.server.js';
 export { RookeryClient, type RookeryClientEvents, type RookeryClientStatus } from './microservice/rookery.client.js';
 export { RookeryContext } from './microservice/rookery.context.js';
 export { RookeryExceptionFilter } from './microservice/rookery-exception.filter.js';
 export { RookeryRecord, RookeryRecordBuilder, type CallOptions } from './microservice/rookery-record.js';
 export { getClientToken, InjectClient } from './microservice/inject-client.decorator.js';
-export { enableGracefulDrain, type DrainableApplication, type GracefulDrainOptions } from './microservice/graceful-drain.js';
+export {
+  enableGracefulDrain,
+  type DrainableApplication,
+  type GracefulDrainOptions,
+} from './microservice/graceful-drain.js';
 export type { HandlerExtras } from './microservice/handler-table.server.js';
-export type { CodecChoice, RookeryClientOptions, RookeryOptions, RookeryServerOptions } from './microservice/rookery-options.js';
+export type {
+  CodecChoice,
+  RookeryClientOptions,
+  RookeryOptions,
+  RookeryServerOptions,
+} from './microservice/rookery-options.js';
 
 export {
   ServiceRegistry,
@@ -18,9 +32,19 @@ export {
   type Unsubscribe,
 } from './registry/service-registry.js';
 export { memoryRegistry, MemoryRegistry, type MemoryRegistryOptions } from './registry/memory-registry.js';
-export { staticRegistry, StaticRegistry, type StaticInstance, type StaticInstances } from './registry/static-registry.js';
+export {
+  staticRegistry,
+  StaticRegistry,
+  type StaticInstance,
+  type StaticInstances,
+} from './registry/static-registry.js';
 export { compositeRegistry, CompositeRegistry, type CompositeRegistryOptions } from './registry/composite-registry.js';
-export { embeddedRegistry, EmbeddedRegistry, type DiscoverQuery, type RegistryEvent } from './embedded/embedded-registry.js';
+export {
+  embeddedRegistry,
+  EmbeddedRegistry,
+  type DiscoverQuery,
+  type RegistryEvent,
+} from './embedded/embedded-registry.js';
 export type { EmbeddedRegistryOptions } from './embedded/embedded-registry-options.js';
 export { DEFAULT_REGISTRY_PORT, type RegistryStats } from './embedded/registry-protocol.js';
 export { RegistryServer } from './embedded/registry-server.js';
@@ -45,7 +69,7 @@ export type { RetryOptions } from './resilience/retry.js';
 export type { RetryBudgetOptions } from './resilience/retry-budget.js';
 export type { Channel } from './transport/channel.js';
 export type { LimitOptions, TransportLimits } from './transport/limits.js';
-export type { Peer } from './transport/server-connection.js';
+export type { Peer } from './transport/server-connection-context.js';
 export type { AuthOptions } from './wire/auth.js';
 export type { Codec } from './wire/codec.js';
 export { FrameWriter } from './wire/frame-writer.js';

@@ -19,9 +19,8 @@ import { RookeryClient } from './microservice/rookery.client.js';
 import { RookeryServer } from './microservice/rookery.server.js';
 import { ServiceRegistry } from './registry/service-registry.js';
 
-const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } = new ConfigurableModuleBuilder<RookeryOptions>()
-  .setClassMethodName('forRoot')
-  .build();
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<RookeryOptions>().setClassMethodName('forRoot').build();
 
 /** Makes clients that share the process's registry, snapshots and identity, and closes them. */
 class ClientFactory {
@@ -39,7 +38,15 @@ class ClientFactory {
     const { service = '', namespaceId, groupName } = this.options;
     const self = { service, instance: instanceId };
     const query = { namespaceId, groupName, ...options.query };
-    const client = new RookeryClient({ ...this.options, registry, ...definedOnly(options), service: options.service, query, snapshots, self });
+    const client = new RookeryClient({
+      ...this.options,
+      registry,
+      ...definedOnly(options),
+      service: options.service,
+      query,
+      snapshots,
+      self,
+    });
     this.clients.add(client);
     return client;
   }
@@ -62,8 +69,16 @@ const SNAPSHOTS = Symbol('nestjs-rookery.SnapshotStore');
       useFactory: ({ registry, auth }: RookeryOptions) => registry ?? embeddedRegistry({ auth }),
       inject: [MODULE_OPTIONS_TOKEN],
     },
-    { provide: INSTANCE_ID, useFactory: ({ service }: RookeryOptions) => freshInstanceId(service ?? 'client'), inject: [MODULE_OPTIONS_TOKEN] },
-    { provide: SNAPSHOTS, useFactory: ({ snapshotDir }: RookeryOptions) => snapshotStore({ snapshotDir }), inject: [MODULE_OPTIONS_TOKEN] },
+    {
+      provide: INSTANCE_ID,
+      useFactory: ({ service }: RookeryOptions) => freshInstanceId(service ?? 'client'),
+      inject: [MODULE_OPTIONS_TOKEN],
+    },
+    {
+      provide: SNAPSHOTS,
+      useFactory: ({ snapshotDir }: RookeryOptions) => snapshotStore({ snapshotDir }),
+      inject: [MODULE_OPTIONS_TOKEN],
+    },
     {
       provide: RookeryServer,
       useFactory: (options: RookeryOptions, registry: ServiceRegistry, instanceId: string) =>
@@ -79,7 +94,10 @@ const SNAPSHOTS = Symbol('nestjs-rookery.SnapshotStore');
   ],
   exports: [ServiceRegistry, RookeryServer, ClientFactory],
 })
-class RookeryRootModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
+class RookeryRootModule
+  extends ConfigurableModuleClass
+  implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown
+{
   constructor(
     private readonly server: RookeryServer,
     private readonly clients: ClientFactory,

@@ -16,7 +16,10 @@ export interface GracefulDrainOptions {
  * @returns takes the signal handlers away again
  * @publicApi
  */
-export function enableGracefulDrain(app: DrainableApplication, { signals = ['SIGTERM', 'SIGINT'] }: GracefulDrainOptions = {}): () => void {
+export function enableGracefulDrain(
+  app: DrainableApplication,
+  { signals = ['SIGTERM', 'SIGINT'] }: GracefulDrainOptions = {},
+): () => void {
   let isLeaving = false;
   const leave = (): void => {
     if (isLeaving) return;

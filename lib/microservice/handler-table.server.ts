@@ -54,7 +54,12 @@ function messageHandler(pattern: string, handler: MessageHandler, run: RunHandle
 }
 
 /** Every handler runs, whatever becomes of the others; the event has failed where one of them has. */
-function eventHandler(pattern: string, handlers: MessageHandler[], run: RunHandler, onFailed: (pattern: string, error: unknown) => void): Handler {
+function eventHandler(
+  pattern: string,
+  handlers: MessageHandler[],
+  run: RunHandler,
+  onFailed: (pattern: string, error: unknown) => void,
+): Handler {
   const handle = async (data: unknown, call: IncomingCall) => {
     const runs = handlers.map(async (handler) => ended(await runScoped(run, handler, data, new RookeryContext(call))));
     const failed = (await Promise.allSettled(runs)).filter((result) => result.status === 'rejected');
@@ -70,7 +75,8 @@ function eventHandler(pattern: string, handlers: MessageHandler[], run: RunHandl
 function declared(pattern: string, handler: MessageHandler): { idempotent: boolean; timeoutMs: number | undefined } {
   const { idempotent, timeout } = (handler.extras ?? {}) as HandlerExtras;
   const timeoutMs = timeout === undefined ? undefined : toMs(timeout);
-  if (timeout !== undefined && !timeoutMs) throw invalidOption(`timeout of the handler "${pattern}"`, `a duration such as '800ms'`, timeout);
+  if (timeout !== undefined && !timeoutMs)
+    throw invalidOption(`timeout of the handler "${pattern}"`, `a duration such as '800ms'`, timeout);
   return { idempotent: idempotent === true, timeoutMs };
 }
 

@@ -127,7 +127,9 @@ export class PromiseReplies extends CallerReplies {
 
 /** `publish()`, for what builds on Nest's packets. */
 export class CallbackReplies extends CallerReplies {
-  constructor(private readonly callback: (packet: { err?: unknown; response?: unknown; isDisposed?: boolean }) => void) {
+  constructor(
+    private readonly callback: (packet: { err?: unknown; response?: unknown; isDisposed?: boolean }) => void,
+  ) {
     super();
   }
 

@@ -138,8 +138,16 @@ export function clientSettings(options: RookeryClientOptions) {
     balancer: options.balancer ?? defaultBalancer(),
     deadlineMs: durationOption('deadline', options.deadline, deadlineMs, { min: 1, max: 3_600_000 }),
     retry: retrySettings(options.retry),
-    connectTimeoutMs: durationOption('connectTimeout', options.connectTimeout, connectTimeoutMs, { min: 10, max: 60_000 }),
-    maxConnectionsPerEndpoint: integerOption('maxConnectionsPerInstance', options.maxConnectionsPerInstance, maxConnectionsPerInstance, { min: 1, max: 64 }),
+    connectTimeoutMs: durationOption('connectTimeout', options.connectTimeout, connectTimeoutMs, {
+      min: 10,
+      max: 60_000,
+    }),
+    maxConnectionsPerEndpoint: integerOption(
+      'maxConnectionsPerInstance',
+      options.maxConnectionsPerInstance,
+      maxConnectionsPerInstance,
+      { min: 1, max: 64 },
+    ),
     discovery: discoverySettings(options.discovery),
     zone: options.zone,
     ...commonSettings(options),
@@ -162,14 +170,26 @@ export function announcedFields(options: RookeryServerOptions): Partial<ServiceI
 /** What would make the record unfit for a registry is an option's fault, and is said before anything listens. */
 function checkRecord(options: RookeryServerOptions): void {
   const { service: serviceName = 'unnamed' } = options;
-  const record = { ...INSTANCE_DEFAULTS, serviceName, instanceId: 'unnamed', ip: '127.0.0.1', port: 1, ...announcedFields(options) };
+  const record = {
+    ...INSTANCE_DEFAULTS,
+    serviceName,
+    instanceId: 'unnamed',
+    ip: '127.0.0.1',
+    port: 1,
+    ...announcedFields(options),
+  };
   const problem = instanceProblem(record)?.replace(/^serviceName/, 'service');
   if (problem !== undefined) throw new ConfigurationError('OPTION_INVALID', problem);
 }
 
 function commonSettings(options: CommonOptions) {
   const limits = transportLimits(options.limits);
-  return { keys: new KeyRing(options.auth), limits, keepAlive: KEEP_ALIVE_TIMES, codecs: codecsOf(options.codec, limits) };
+  return {
+    keys: new KeyRing(options.auth),
+    limits,
+    keepAlive: KEEP_ALIVE_TIMES,
+    codecs: codecsOf(options.codec, limits),
+  };
 }
 
 function retrySettings(retry: RetryOptions | false | undefined): RetryOptions | false {
@@ -179,7 +199,9 @@ function retrySettings(retry: RetryOptions | false | undefined): RetryOptions | 
     attempts: integerOption('retry.attempts', retry?.attempts, RETRY_DEFAULTS.attempts, { min: 1, max: 10 }),
     budget: {
       ratio: numberOption('retry.budget.ratio', retry?.budget?.ratio, ratio, { max: 10 }),
-      minPerSecond: numberOption('retry.budget.minPerSecond', retry?.budget?.minPerSecond, minPerSecond, { max: 1_000_000 }),
+      minPerSecond: numberOption('retry.budget.minPerSecond', retry?.budget?.minPerSecond, minPerSecond, {
+        max: 1_000_000,
+      }),
     },
   };
 }

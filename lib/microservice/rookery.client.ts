@@ -122,7 +122,11 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
   }
 
   /** The replies one by one, pulled: the handler waits while the loop's body does. To leave the loop cancels the call. */
-  stream<TResult = any, TInput = any>(pattern: any, data?: TInput, options: CallOptions = NO_OPTIONS): AsyncIterableIterator<TResult> {
+  stream<TResult = any, TInput = any>(
+    pattern: any,
+    data?: TInput,
+    options: CallOptions = NO_OPTIONS,
+  ): AsyncIterableIterator<TResult> {
     const replies = new StreamReplies<TResult>(this.errorOf, this.readValue);
     this.begin('message', pattern, data, options, replies, true);
     return replies.iterator();
@@ -184,7 +188,13 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
     if (signal) this.abortOn(signal, call, replies);
   }
 
-  private prepare(kind: 'message' | 'event', pattern: unknown, data: unknown, options: CallOptions, isPulled: boolean): OutgoingCall {
+  private prepare(
+    kind: 'message' | 'event',
+    pattern: unknown,
+    data: unknown,
+    options: CallOptions,
+    isPulled: boolean,
+  ): OutgoingCall {
     const route = this.routeOf(pattern);
     const packet = this.dispatched(pattern, data);
     const nowMs = performance.now();
@@ -200,12 +210,24 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
       isPulled,
     };
     const hasOwnDeadline = timeoutMs !== undefined || scope !== undefined;
-    return new OutgoingCall(this.settings.service, kind, route, packet.data, callOptions, nowMs, deadlineAtMs, hasOwnDeadline);
+    return new OutgoingCall(
+      this.settings.service,
+      kind,
+      route,
+      packet.data,
+      callOptions,
+      nowMs,
+      deadlineAtMs,
+      hasOwnDeadline,
+    );
   }
 
   private routeOf(pattern: unknown): string {
     if (pattern === undefined || pattern === null || pattern === '') {
-      throw new RookeryError('PATTERN_INVALID', `a call of "${this.settings.service}" without a pattern; pass the one its handler has`);
+      throw new RookeryError(
+        'PATTERN_INVALID',
+        `a call of "${this.settings.service}" without a pattern; pass the one its handler has`,
+      );
     }
     return this.normalizePattern(pattern as never);
   }
@@ -218,7 +240,11 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
     return packet;
   }
 
-  private abortOn(signal: AbortSignal, call: OutgoingCall, replies: Replies & { invocation: Invocation | undefined; onEnd?: () => void }): void {
+  private abortOn(
+    signal: AbortSignal,
+    call: OutgoingCall,
+    replies: Replies & { invocation: Invocation | undefined; onEnd?: () => void },
+  ): void {
     const abort = () => {
       replies.invocation?.cancel('unsubscribed');
       replies.fail(aborted(call));
@@ -236,29 +262,45 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
     const registry = options.registry ?? (this.ownRegistry = embeddedRegistry({ auth: options.auth }));
     const snapshots = options.snapshots ?? (this.ownSnapshots = snapshotStore({ snapshotDir: options.snapshotDir }));
     const self = options.self ?? { service: '', instance: freshInstanceId('client') };
-    return new Channel({ ...settings, registry, snapshots, self, onEvent: (event) => this.emitter.emit('discovery', event) });
+    return new Channel({
+      ...settings,
+      registry,
+      snapshots,
+      self,
+      onEvent: (event) => this.emitter.emit('discovery', event),
+    });
   }
 }
 
 function timeoutOf({ timeout }: CallOptions): number | undefined {
   if (timeout === undefined) return undefined;
   const ms = toMs(timeout);
-  if (ms === undefined || ms <= 0 || ms > MAX_TIMEOUT_MS) throw invalidOption('timeout', `a duration above 0 and up to 24h, such as '800ms'`, timeout);
+  if (ms === undefined || ms <= 0 || ms > MAX_TIMEOUT_MS)
+    throw invalidOption('timeout', `a duration above 0 and up to 24h, such as '800ms'`, timeout);
   return ms;
 }
 
 const MAX_TIMEOUT_MS = 86_400_000;
 
-function mergedMetadata(own: Metadata | undefined, fromHook: Metadata | undefined, correlationId: string | undefined): Metadata | undefined {
+function mergedMetadata(
+  own: Metadata | undefined,
+  fromHook: Metadata | undefined,
+  correlationId: string | undefined,
+): Metadata | undefined {
   if (own === undefined && fromHook === undefined && correlationId === undefined) return undefined;
   const inherited = correlationId === undefined ? undefined : { [CORRELATION_ID]: correlationId };
   return { ...inherited, ...fromHook, ...own };
 }
 
 function aborted({ service, pattern, wasSent }: OutgoingCall): RookeryError {
-  return new RookeryError('CALLER_ABORTED', `"${pattern}" of "${service}" was aborted by its caller`, { service, outcome: wasSent ? 'unknown' : 'never-sent' });
+  return new RookeryError('CALLER_ABORTED', `"${pattern}" of "${service}" was aborted by its caller`, {
+    service,
+    outcome: wasSent ? 'unknown' : 'never-sent',
+  });
 }
 
 function closed(service: string): RookeryError {
-  return new RookeryError('CLIENT_CLOSED', `the client of "${service}" is closed; call connect() to open it again`, { service });
+  return new RookeryError('CLIENT_CLOSED', `the client of "${service}" is closed; call connect() to open it again`, {
+    service,
+  });
 }

@@ -2,7 +2,7 @@ import { BaseRpcContext } from '@nestjs/microservices';
 
 import { CORRELATION_ID, type Metadata } from '../core/metadata.js';
 import type { IncomingCall } from '../transport/incoming-call.js';
-import type { Peer } from '../transport/server-connection.js';
+import type { Peer } from '../transport/server-connection-context.js';
 import type { CallScope } from './call-scope.js';
 
 /**

@@ -100,7 +100,9 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     this.initializeSerializer(options as never);
     this.initializeDeserializer(options as never);
     this.isBootstrapped = !options.awaitsBootstrap;
-    this.bootstrapped = options.awaitsBootstrap ? new Promise((resolve) => (this.markBootstrapped = resolve)) : Promise.resolve();
+    this.bootstrapped = options.awaitsBootstrap
+      ? new Promise((resolve) => (this.markBootstrapped = resolve))
+      : Promise.resolve();
   }
 
   /** The instance as it is announced, once it listens. */
@@ -118,12 +120,19 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     return this.acceptor?.inFlight ?? 0;
   }
 
-  override addHandler(pattern: unknown, callback: MessageHandler, isEventHandler = false, extras: Record<string, unknown> = {}): void {
+  override addHandler(
+    pattern: unknown,
+    callback: MessageHandler,
+    isEventHandler = false,
+    extras: Record<string, unknown> = {},
+  ): void {
     const route = this.normalizePattern(pattern as never);
     callback.isEventHandler = isEventHandler;
     callback.extras = extras;
     if (this.table.add(route, callback, isEventHandler)) {
-      this.logger.warn(`two message handlers for the pattern ${route}: the last one is used; give one of them another pattern`);
+      this.logger.warn(
+        `two message handlers for the pattern ${route}: the last one is used; give one of them another pattern`,
+      );
     }
     if (!isEventHandler || !this.messageHandlers.has(route)) this.messageHandlers.set(route, callback);
   }
@@ -151,7 +160,9 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
 
   private warnIfForgotten(): void {
     if (this.acceptor !== undefined || this.closing !== undefined) return;
-    this.logger.warn(`"${this.options.service}" does not listen, so nobody finds it; call connectMicroservice({ strategy: app.get(RookeryServer) }) and startAllMicroservices()`);
+    this.logger.warn(
+      `"${this.options.service}" does not listen, so nobody finds it; call connectMicroservice({ strategy: app.get(RookeryServer) }) and startAllMicroservices()`,
+    );
   }
 
   /** Changes what is announced: weight, metadata, status. @throws RookeryError `INSTANCE_INVALID` */
@@ -184,7 +195,11 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   /** `{ server, registry, connections }`: Node's server, the registry in use, the open connections. */
   unwrap<T = unknown>(): T {
     const { acceptor, options, ownRegistry } = this;
-    return { server: acceptor?.netServer, registry: options.registry ?? ownRegistry, connections: acceptor?.connections } as T;
+    return {
+      server: acceptor?.netServer,
+      registry: options.registry ?? ownRegistry,
+      connections: acceptor?.connections,
+    } as T;
   }
 
   private async start(): Promise<ListenInfo> {
@@ -205,7 +220,9 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
 
   private makeAcceptor(service: string, instance: string): Acceptor {
     const { keys, codecs, limits, keepAlive } = this.settings;
-    const list = this.table.toHandlers(this.run, (pattern, error) => this.logger.error(`a handler of the event ${pattern} failed: ${shown(error)}`));
+    const list = this.table.toHandlers(this.run, (pattern, error) =>
+      this.logger.error(`a handler of the event ${pattern} failed: ${shown(error)}`),
+    );
     return new Acceptor({
       self: { service, instance },
       handlers: new Handlers(list, toWireError),
@@ -293,7 +310,11 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   }
 
   private record(serviceName: string, instanceId: string, boundPort: number): ServiceInstance {
-    const { host, port } = advertisedAddress({ advertise: this.options.advertise, bindHost: this.settings.host, port: boundPort });
+    const { host, port } = advertisedAddress({
+      advertise: this.options.advertise,
+      bindHost: this.settings.host,
+      port: boundPort,
+    });
     const fields = announcedFields(this.options);
     const metadata = { [EPOCH]: String(Date.now()), ...fields.metadata };
     return serviceInstance({ ...fields, serviceName, instanceId, ip: host, port, metadata });
@@ -322,7 +343,9 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     if (performance.now() - this.loggedAtMs < LOG_EVERY_MS) return;
     this.loggedAtMs = performance.now();
     const what = event.type === 'lease-lost' ? 'its lease was lost' : `cannot ${event.task}: ${shown(event.error)}`;
-    this.logger.warn(`${serviceName} (${instanceId}) in ${registry.name}: ${what}; trying again. Check that the registry runs and can be reached.`);
+    this.logger.warn(
+      `${serviceName} (${instanceId}) in ${registry.name}: ${what}; trying again. Check that the registry runs and can be reached.`,
+    );
   }
 }
 
@@ -331,4 +354,3 @@ function shown(error: unknown): string {
   const { message } = (error ?? {}) as { message?: unknown };
   return typeof message === 'string' ? message : String(error);
 }
-

@@ -84,5 +84,8 @@ class DeadlinedCall extends WheelEntry implements Replies, Invocation {
 function expired({ service, pattern }: Call, outcome: 'unknown' | 'never-sent'): RookeryError {
   const why = outcome === 'unknown' ? 'no reply' : 'it could not be sent';
   const way = 'allow more time with the timeout option, or find out what it waits for';
-  return new RookeryError('DEADLINE_EXPIRED', `"${pattern}" of "${service}": ${why} before the deadline; ${way}`, { service, outcome });
+  return new RookeryError('DEADLINE_EXPIRED', `"${pattern}" of "${service}": ${why} before the deadline; ${way}`, {
+    service,
+    outcome,
+  });
 }

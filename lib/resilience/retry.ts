@@ -19,7 +19,14 @@ export const RETRY_DEFAULTS = { attempts: 3 } as const;
 const BACKOFF: BackoffOptions = { initialMs: 100, maxMs: 2_000 };
 
 /** Failures of reaching somebody: another instance, or the same one a moment later, may well answer. */
-const WORTH_ANOTHER_TRY = new Set(['CONNECT_FAILED', 'HANDSHAKE_FAILED', 'WRONG_INSTANCE', 'CONNECTION_LOST', 'PEER_DRAINING', 'SERVER_BUSY']);
+const WORTH_ANOTHER_TRY = new Set([
+  'CONNECT_FAILED',
+  'HANDSHAKE_FAILED',
+  'WRONG_INSTANCE',
+  'CONNECTION_LOST',
+  'PEER_DRAINING',
+  'SERVER_BUSY',
+]);
 
 /**
  * Tries a failed call again: one that was never sent or was refused always, one of unknown fate only where it is idempotent, one that a
@@ -78,7 +85,8 @@ class RetriedCall implements Replies, Invocation {
   fail(error: RookeryError): void {
     if (!this.isWorthRepeating(error)) return this.replies.fail(error);
     const delayMs = this.call.hasUntriedInstance ? 0 : fullJitter(this.call.attempts - 1, BACKOFF, this.policy.rng);
-    if (this.policy.clock.now() + delayMs >= this.call.deadlineAtMs || !this.policy.budget.withdraw()) return this.replies.fail(error);
+    if (this.policy.clock.now() + delayMs >= this.call.deadlineAtMs || !this.policy.budget.withdraw())
+      return this.replies.fail(error);
     this.current = undefined;
     if (delayMs === 0) return this.attempt();
     this.waiting = this.policy.clock.after(delayMs, () => {

@@ -11,7 +11,8 @@ import { encodeManifest } from '../wire/manifest.js';
 import type { Handlers } from './handlers.js';
 import type { KeepAliveTimes } from './keep-alive.js';
 import type { TransportLimits } from './limits.js';
-import { ServerConnection, type ServerConnectionContext } from './server-connection.js';
+import { ServerConnection } from './server-connection.js';
+import type { ServerConnectionContext } from './server-connection-context.js';
 
 export interface AcceptorOptions {
   self: Identity;
@@ -48,7 +49,11 @@ export class Acceptor {
       handlers,
       keepAlive,
       transportLimits: limits,
-      limits: { maxFrameBytes: limits.maxFrameBytes, streamWindowBytes: limits.streamWindowBytes, maxInFlight: limits.maxInFlightPerConnection },
+      limits: {
+        maxFrameBytes: limits.maxFrameBytes,
+        streamWindowBytes: limits.streamWindowBytes,
+        maxInFlight: limits.maxInFlightPerConnection,
+      },
       manifest: (maxBytes) => (manifest.length <= maxBytes ? manifest : encodeManifest(handlers.list, maxBytes)),
       wheel: this.wheel,
       takeSlot: () => this.takeSlot(),
@@ -178,7 +183,13 @@ const CLOSE_LINGER_MS = 500;
 function listenError(cause: NodeJS.ErrnoException, host: string, port: number): RookeryError {
   const where = formatAddress(host, port);
   if (cause.code === 'EADDRINUSE') {
-    return new RookeryError('ADDRESS_IN_USE', `cannot listen on ${where}: the port is in use; choose another, or port 0 for a free one`, { cause });
+    return new RookeryError(
+      'ADDRESS_IN_USE',
+      `cannot listen on ${where}: the port is in use; choose another, or port 0 for a free one`,
+      { cause },
+    );
   }
-  return new RookeryError('LISTEN_FAILED', `cannot listen on ${where}: ${cause.message}; check the host option`, { cause });
+  return new RookeryError('LISTEN_FAILED', `cannot listen on ${where}: ${cause.message}; check the host option`, {
+    cause,
+  });
 }

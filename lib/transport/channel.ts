@@ -73,7 +73,8 @@ export class Channel {
       rng: systemRng,
       callerId: self.instance,
       probe: (instance, signal) => this.probe(instance, signal),
-      createEndpoint: (instance, nowMs) => new RemoteEndpoint(instance, nowMs, (endpoint) => this.poolOptions(endpoint)),
+      createEndpoint: (instance, nowMs) =>
+        new RemoteEndpoint(instance, nowMs, (endpoint) => this.poolOptions(endpoint)),
       onEndpointRemoved: (endpoint) => this.remove(endpoint),
     });
     this.invoke = clientStack({ target: this.target, wheel: this.wheel, clock: systemClock, rng: systemRng, retry });
@@ -104,7 +105,8 @@ export class Channel {
     this.isClosed = true;
     const endpoints = [...this.target.endpoints];
     this.target.close();
-    for (const endpoint of new Set([...endpoints, ...this.leaving])) endpoint.pool.destroy(closed(this.options.service));
+    for (const endpoint of new Set([...endpoints, ...this.leaving]))
+      endpoint.pool.destroy(closed(this.options.service));
     this.leaving.clear();
   }
 
@@ -163,5 +165,8 @@ function isOurOwnTrouble(error: unknown): boolean {
 const NO_INVOCATION: Invocation = { cancel: () => undefined, release: () => undefined };
 
 function closed(service: string): RookeryError {
-  return new RookeryError('CLIENT_CLOSED', `the client of "${service}" is closed; call connect() to open it again`, { service, outcome: 'never-sent' });
+  return new RookeryError('CLIENT_CLOSED', `the client of "${service}" is closed; call connect() to open it again`, {
+    service,
+    outcome: 'never-sent',
+  });
 }

@@ -1,16 +1,25 @@
 import type { Socket } from 'node:net';
 
-import { RookeryError, type Reason } from '../core/errors.js';
+import { RookeryError } from '../core/errors.js';
 import type { TimerWheel } from '../core/timer-wheel.js';
 import { bodyFlags, readBody, writeBody } from '../wire/body.js';
 import { writeCallHead } from '../wire/call-head.js';
 import { checkFrame } from '../wire/check-frame.js';
 import type { Codec } from '../wire/codec.js';
 import { readError } from '../wire/error-body.js';
-import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, HEADER_BYTES, NO_LAST_CALL } from '../wire/frame.js';
+import {
+  CancelCode,
+  FIRST_OPTIONAL_TYPE,
+  Flag,
+  FrameType,
+  GoawayCode,
+  HEADER_BYTES,
+  NO_LAST_CALL,
+} from '../wire/frame.js';
 import type { Identity } from '../wire/hello.js';
 import { decodeManifest, type ManifestEntry } from '../wire/manifest.js';
 import { malformed } from '../wire/metadata-block.js';
+import { closeError, goawayError, lostCall } from './connection-end.js';
 import { correlationId } from './correlation-id.js';
 import { ClientHandshake, type ClientHandshakeOptions } from './client-handshake.js';
 import { FrameSocket, type FrameSocketOwner } from './frame-socket.js';
@@ -74,7 +83,9 @@ export class ClientConnection implements FrameSocketOwner {
   ) {
     this.link = new FrameSocket(socket, this, options.transportLimits);
     this.handshake = new ClientHandshake(options);
-    this.keepAlive = new KeepAlive(this.link, options.wheel, options.keepAlive, () => (this.calls.size > 0 ? this.busySinceMs : undefined));
+    this.keepAlive = new KeepAlive(this.link, options.wheel, options.keepAlive, () =>
+      this.calls.size > 0 ? this.busySinceMs : undefined,
+    );
     this.handshake.writeHello(this.link.writer);
     this.link.flush();
   }
@@ -188,7 +199,8 @@ export class ClientConnection implements FrameSocketOwner {
     this.state = 'closed';
     this.keepAlive.stop();
     const error = this.goaway ?? closeError(cause, hadHello);
-    this.calls.failAll((id) => this.lostCall(id, cause));
+    // A call above the last one the server executed was never run.
+    this.calls.failAll((id) => lostCall(id <= this.lastExecutedId, cause));
     this.observer.onClosed(this, error);
   }
 
@@ -197,7 +209,14 @@ export class ClientConnection implements FrameSocketOwner {
     return this.calls.add(pending);
   }
 
-  private write(call: OutgoingCall, announced: Announced | undefined, wantsReply: boolean, callId: number, nowMs: number, pending: ConnectionCall): void {
+  private write(
+    call: OutgoingCall,
+    announced: Announced | undefined,
+    wantsReply: boolean,
+    callId: number,
+    nowMs: number,
+    pending: ConnectionCall,
+  ): void {
     const { writer } = this.link;
     const { metadata } = call;
     const isEvent = call.kind === 'event';
@@ -207,7 +226,13 @@ export class ClientConnection implements FrameSocketOwner {
     if (isEvent && wantsReply) flags |= Flag.ACK;
     const start = writer.begin(isEvent ? FrameType.EVENT : FrameType.REQUEST, flags, announced?.index ?? 0, callId);
     try {
-      writeCallHead(call.deadlineAtMs - nowMs, announced ? undefined : call.pattern, metadata, writer, this.options.transportLimits);
+      writeCallHead(
+        call.deadlineAtMs - nowMs,
+        announced ? undefined : call.pattern,
+        metadata,
+        writer,
+        this.options.transportLimits,
+      );
       writeBody(call.data, this.codec, writer);
       writer.end(start);
     } catch (error) {
@@ -261,7 +286,13 @@ export class ClientConnection implements FrameSocketOwner {
 
   private failUnreadable(pending: ConnectionCall, error: RookeryError): void {
     this.cancel(pending);
-    pending.fail(new RookeryError(error.reason, `the reply cannot be read: ${error.message}`, { code: 'INTERNAL', outcome: 'handled', cause: error }));
+    pending.fail(
+      new RookeryError(error.reason, `the reply cannot be read: ${error.message}`, {
+        code: 'INTERNAL',
+        outcome: 'handled',
+        cause: error,
+      }),
+    );
   }
 
   private onHandshakeFrame(type: number, code: number, callId: number, payload: Buffer): void {
@@ -312,7 +343,7 @@ export class ClientConnection implements FrameSocketOwner {
 
   private onGoaway(code: number, lastExecutedId: number, payload: Buffer): void {
     this.lastExecutedId = lastExecutedId;
-    if (code !== GoawayCode.DRAINING) this.goaway = new RookeryError(GOAWAY_REASONS[code] ?? 'CONNECTION_LOST', goawayText(payload));
+    if (code !== GoawayCode.DRAINING) this.goaway = goawayError(code, payload);
     if (this.state === 'ready') this.becomeDraining();
     else if (this.state === 'handshake') this.link.destroy(this.goaway);
   }
@@ -322,33 +353,4 @@ export class ClientConnection implements FrameSocketOwner {
     this.observer.onDraining(this);
     this.endIfDrained();
   }
-
-  /** What a call lost with its connection is told: one above the server's last executed id was never run. */
-  private lostCall(callId: number, cause: Error | undefined): RookeryError {
-    if (callId > this.lastExecutedId) return new RookeryError('PEER_DRAINING', 'the instance went away before it took the call', { cause });
-    const why = RookeryError.is(cause) ? cause.message : (cause?.message ?? 'the connection closed');
-    return new RookeryError('CONNECTION_LOST', `no reply: ${why}`, { cause });
-  }
-}
-
-const GOAWAY_REASONS: Readonly<Record<number, Reason>> = {
-  [GoawayCode.PROTOCOL_ERROR]: 'FRAME_MALFORMED',
-  [GoawayCode.LIMIT_EXCEEDED]: 'SERVER_BUSY',
-  [GoawayCode.AUTHENTICATION_FAILED]: 'AUTHENTICATION_FAILED',
-  [GoawayCode.HANDSHAKE_REFUSED]: 'VERSION_UNSUPPORTED',
-};
-
-/** Bytes of a GOAWAY's text that are looked at. */
-const MAX_GOAWAY_BYTES = 1_024;
-
-/** One line, whoever wrote it. */
-function goawayText(payload: Buffer): string {
-  const text = payload.toString('utf8', 0, MAX_GOAWAY_BYTES).replace(/\p{Cc}+/gu, ' ').trim();
-  return text || 'the peer closed the connection';
-}
-
-function closeError(cause: Error | undefined, hadHello: boolean): RookeryError {
-  if (RookeryError.is(cause)) return cause;
-  if (hadHello) return new RookeryError('CONNECTION_LOST', `the connection closed${cause ? `: ${cause.message}` : ''}`, { cause });
-  return new RookeryError('HANDSHAKE_FAILED', `the peer closed the connection before the handshake ended${cause ? `: ${cause.message}` : ''}`, { cause });
 }

@@ -48,7 +48,8 @@ export class ClientHandshake {
   onServerHello(bytes: Buffer): void {
     if (this.server) throw malformed('a second HELLO');
     const server = decodeServerHello(bytes);
-    if (server.version !== PROTOCOL_VERSION) throw new RookeryError('VERSION_UNSUPPORTED', `the server chose protocol version ${server.version}`);
+    if (server.version !== PROTOCOL_VERSION)
+      throw new RookeryError('VERSION_UNSUPPORTED', `the server chose protocol version ${server.version}`);
     this.checkIdentity(server);
     this.checkKey(server);
     this.server = server;
@@ -79,17 +80,27 @@ export class ClientHandshake {
     const { server } = this;
     if (!server || this.awaitsProof) throw malformed('a frame before the end of the handshake');
     const codec = this.options.codecs.find((candidate) => candidate.name === server.codec);
-    if (!codec) throw new RookeryError('VERSION_UNSUPPORTED', `the server chose the codec ${server.codec}, which was not offered`);
+    if (!codec)
+      throw new RookeryError(
+        'VERSION_UNSUPPORTED',
+        `the server chose the codec ${server.codec}, which was not offered`,
+      );
     return { server, codec };
   }
 
   private checkIdentity(server: ServerHello): void {
     const { service, instance } = this.options.expected;
     if (server.service !== service) {
-      throw new RookeryError('WRONG_INSTANCE', `expected the service "${service}", but "${server.service}" answers there; its record is stale or wrong`);
+      throw new RookeryError(
+        'WRONG_INSTANCE',
+        `expected the service "${service}", but "${server.service}" answers there; its record is stale or wrong`,
+      );
     }
     if (instance !== undefined && server.instance !== instance) {
-      throw new RookeryError('WRONG_INSTANCE', `expected the instance "${instance}" of "${service}", but "${server.instance}" answers there; the address was reused`);
+      throw new RookeryError(
+        'WRONG_INSTANCE',
+        `expected the instance "${instance}" of "${service}", but "${server.instance}" answers there; the address was reused`,
+      );
     }
   }
 

@@ -19,7 +19,13 @@ export interface ClientStackOptions {
 }
 
 /** What a call passes through, outermost first. This list is the place where the order is decided. */
-export function clientStack({ target, wheel, clock, rng, retry: retryOptions }: ClientStackOptions): Invoke<OutgoingCall> {
+export function clientStack({
+  target,
+  wheel,
+  clock,
+  rng,
+  retry: retryOptions,
+}: ClientStackOptions): Invoke<OutgoingCall> {
   const layers: Layer<OutgoingCall>[] = [
     // Outermost: it bounds everything below, waits for the registry, for a connection and between attempts included.
     deadline(wheel),

@@ -155,7 +155,10 @@ export class ConnectionPool {
   }
 
   private full(): RookeryError {
-    return new RookeryError('TOO_MANY_CALLS', `every connection to ${this.options.target().ip} has as many calls, or bytes, under way as it may; slow down, or add instances`);
+    return new RookeryError(
+      'TOO_MANY_CALLS',
+      `every connection to ${this.options.target().ip} has as many calls, or bytes, under way as it may; slow down, or add instances`,
+    );
   }
 }
 

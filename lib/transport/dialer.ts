@@ -85,7 +85,11 @@ export class Dialer {
       wheel,
       expected: { service: target.service, instance: target.instanceId },
       transportLimits: limits,
-      limits: { maxFrameBytes: limits.maxFrameBytes, streamWindowBytes: limits.streamWindowBytes, maxInFlight: limits.maxInFlightPerConnection },
+      limits: {
+        maxFrameBytes: limits.maxFrameBytes,
+        streamWindowBytes: limits.streamWindowBytes,
+        maxInFlight: limits.maxInFlightPerConnection,
+      },
     };
   }
 }
@@ -100,7 +104,11 @@ function timedOut(socket: Socket, timeoutMs: number): RookeryError {
 function dialError(error: RookeryError, target: DialTarget, address: string): RookeryError {
   const cause = error.cause as NodeJS.ErrnoException | undefined;
   const isRefused = error.reason === 'HANDSHAKE_FAILED' && cause?.syscall === 'connect';
-  const reason = isRefused ? 'CONNECT_FAILED' : error.reason === 'CONNECTION_LOST' || error.reason === 'FRAME_MALFORMED' ? 'HANDSHAKE_FAILED' : error.reason;
+  const reason = isRefused
+    ? 'CONNECT_FAILED'
+    : error.reason === 'CONNECTION_LOST' || error.reason === 'FRAME_MALFORMED'
+      ? 'HANDSHAKE_FAILED'
+      : error.reason;
   const why = isRefused ? cause.message : error.message;
   return new RookeryError(reason, `cannot connect to "${target.service}" at ${address}: ${why}`, {
     outcome: 'never-sent',

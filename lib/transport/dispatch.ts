@@ -165,6 +165,9 @@ function resultOf(error: RookeryError): Result {
 /** Why a connection without room takes no call. */
 export function noRoom(connection: ClientConnection): RookeryError {
   return connection.state === 'ready'
-    ? new RookeryError('TOO_MANY_CALLS', 'the connection has as many calls, or bytes, under way as it may; slow down, or add instances')
+    ? new RookeryError(
+        'TOO_MANY_CALLS',
+        'the connection has as many calls, or bytes, under way as it may; slow down, or add instances',
+      )
     : new RookeryError('PEER_DRAINING', 'the connection closed before the call was sent', { outcome: 'never-sent' });
 }

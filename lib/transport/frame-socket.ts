@@ -116,7 +116,9 @@ export class FrameSocket {
       this.bytesTaken = taken;
       this.takenAtMs = nowMs;
     } else if (nowMs - this.takenAtMs >= this.limits.sendStallMs) {
-      this.destroy(new RookeryError('CONNECTION_LOST', `the peer took nothing for ${this.limits.sendStallMs} ms and was cut`));
+      this.destroy(
+        new RookeryError('CONNECTION_LOST', `the peer took nothing for ${this.limits.sendStallMs} ms and was cut`),
+      );
     }
   }
 

@@ -19,7 +19,12 @@ export interface KeepAliveTimes {
   idleTimeoutMs: number;
 }
 
-export const KEEP_ALIVE_TIMES: Readonly<KeepAliveTimes> = { busyAfterMs: 3_000, busyTimeoutMs: 2_000, idleAfterMs: 20_000, idleTimeoutMs: 5_000 };
+export const KEEP_ALIVE_TIMES: Readonly<KeepAliveTimes> = {
+  busyAfterMs: 3_000,
+  busyTimeoutMs: 2_000,
+  idleAfterMs: 20_000,
+  idleTimeoutMs: 5_000,
+};
 
 /** How often a connection is looked at, at the least. */
 const CHECK_EVERY_MS = 1_000;
@@ -55,7 +60,10 @@ export class KeepAlive extends WheelEntry {
     this.link.checkStall(now);
     if (this.link.isPaused) return this.waitWhilePaused(now);
     const busySince = this.busySinceMs();
-    const dueMs = this.pingSentAtMs === undefined ? this.askIfSilent(now, busySince) : this.awaitAnswer(now, busySince, this.pingSentAtMs);
+    const dueMs =
+      this.pingSentAtMs === undefined
+        ? this.askIfSilent(now, busySince)
+        : this.awaitAnswer(now, busySince, this.pingSentAtMs);
     this.wheel.add(this, Math.min(dueMs, now + this.checkEveryMs));
   }
 
@@ -67,7 +75,10 @@ export class KeepAlive extends WheelEntry {
 
   private askIfSilent(now: number, busySince: number | undefined): number {
     const { busyAfterMs, idleAfterMs } = this.times;
-    const dueMs = busySince === undefined ? this.link.lastReadAtMs + idleAfterMs : Math.max(this.link.lastReadAtMs, busySince) + busyAfterMs;
+    const dueMs =
+      busySince === undefined
+        ? this.link.lastReadAtMs + idleAfterMs
+        : Math.max(this.link.lastReadAtMs, busySince) + busyAfterMs;
     if (now < dueMs) return dueMs;
     this.token = (this.token + 1) & 0x7fff_ffff;
     this.pingSentAtMs = now;
@@ -87,7 +98,12 @@ export class KeepAlive extends WheelEntry {
   private giveUpUnlessHeard(sentAtMs: number): void {
     if (this.link.lastReadAtMs >= sentAtMs || !this.link.isOpen) return;
     const silentMs = Math.round(performance.now() - this.link.lastReadAtMs);
-    this.link.destroy(new RookeryError('CONNECTION_LOST', `the peer went silent: nothing heard for ${silentMs} ms, not even the answer to a ping`));
+    this.link.destroy(
+      new RookeryError(
+        'CONNECTION_LOST',
+        `the peer went silent: nothing heard for ${silentMs} ms, not even the answer to a ping`,
+      ),
+    );
   }
 
   private timeoutMs(busySince: number | undefined): number {

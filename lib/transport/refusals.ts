@@ -1,23 +1,41 @@
 import { RemoteError, RookeryError } from '../core/errors.js';
+import { CancelCode } from '../wire/frame.js';
 import type { Handlers } from './handlers.js';
 
 /** Why a call gets an ERROR instead of a reply: what is said for its server, not by its handler. */
 
 export function noHandler(kind: string, pattern: string, service: string): RookeryError {
-  return new RookeryError('NO_HANDLER', `"${service}" has no ${kind} handler for the pattern ${pattern}; check the spelling, or deploy the version that has it`);
+  return new RookeryError(
+    'NO_HANDLER',
+    `"${service}" has no ${kind} handler for the pattern ${pattern}; check the spelling, or deploy the version that has it`,
+  );
 }
 
 export function busy(running: number): RookeryError {
-  return new RookeryError('SERVER_BUSY', `${running} calls of this connection are running, and the instance takes no more; try another one`);
+  return new RookeryError(
+    'SERVER_BUSY',
+    `${running} calls of this connection are running, and the instance takes no more; try another one`,
+  );
 }
 
 export function leaving(): RookeryError {
   return new RookeryError('PEER_DRAINING', 'the instance is going away and takes no further calls');
 }
 
+/** What a handler hears when its caller cancelled. */
+export function cancelledBy(code: number): RookeryError {
+  return code === CancelCode.DEADLINE
+    ? new RookeryError('DEADLINE_EXPIRED', `the caller's deadline passed`)
+    : new RookeryError('CALLER_ABORTED', 'the caller cancelled');
+}
+
 /** The handler ran; that its reply cannot be written is no reason to run it again. */
 export function unsendable(error: RookeryError): RookeryError {
-  return new RookeryError(error.reason, `the reply cannot be sent: ${error.message}`, { code: 'INTERNAL', outcome: 'handled', cause: error });
+  return new RookeryError(error.reason, `the reply cannot be sent: ${error.message}`, {
+    code: 'INTERNAL',
+    outcome: 'handled',
+    cause: error,
+  });
 }
 
 /** Whatever a handler threw, its caller is answered. */

@@ -7,7 +7,9 @@ import type { IncomingCall } from './incoming-call.js';
 
 /** What this package needs of an RxJS `Observable`. */
 export interface Subscribable {
-  subscribe(observer: { next(value: unknown): void; error(error: unknown): void; complete(): void }): { unsubscribe(): void };
+  subscribe(observer: { next(value: unknown): void; error(error: unknown): void; complete(): void }): {
+    unsubscribe(): void;
+  };
 }
 
 /** Beyond this many unsent bytes of its connection, a stream waits even where the reader gave it credit. */
@@ -59,7 +61,8 @@ export class ReplyStream {
 
   /** @throws RookeryError `FRAME_MALFORMED` for more than the stream has used */
   addCredit(bytes: number): void {
-    if (this.creditBytes + bytes > this.call.connection.streamWindowBytes) throw malformed('more credit than a stream has used');
+    if (this.creditBytes + bytes > this.call.connection.streamWindowBytes)
+      throw malformed('more credit than a stream has used');
     this.creditBytes += bytes;
     this.resume();
   }
@@ -108,7 +111,8 @@ export class ReplyStream {
     // An interceptor turned the async generator a handler returned into an Observable of that one value.
     if (isAsyncIterable(value)) return this.pump(value);
     try {
-      if (this.backlog === undefined && this.hasRoom) this.creditBytes -= this.call.connection.writeNext(this.call, value);
+      if (this.backlog === undefined && this.hasRoom)
+        this.creditBytes -= this.call.connection.writeNext(this.call, value);
       else this.keep(value);
     } catch (error) {
       this.subscription?.unsubscribe();
@@ -161,7 +165,11 @@ export class ReplyStream {
 }
 
 export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === 'function';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === 'function'
+  );
 }
 
 function overrun(bytes: number): RookeryError {

@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net';
 
 import { formatAddress } from '../core/address.js';
-import { RookeryError, type Reason } from '../core/errors.js';
-import type { TimerWheel } from '../core/timer-wheel.js';
+import { RookeryError } from '../core/errors.js';
 import { bodyFlags, readBody, writeBody } from '../wire/body.js';
 import { readCallHead, type CallHead } from '../wire/call-head.js';
 import { checkFrame } from '../wire/check-frame.js';
@@ -10,41 +9,20 @@ import type { Codec } from '../wire/codec.js';
 import { writeError } from '../wire/error-body.js';
 import { uint32 } from '../wire/frame-decoder.js';
 import type { FrameWriter } from '../wire/frame-writer.js';
-import { CancelCode, FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, MAX_CALL_ID, NO_LAST_CALL } from '../wire/frame.js';
-import type { Identity } from '../wire/hello.js';
+import { FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, MAX_CALL_ID, NO_LAST_CALL } from '../wire/frame.js';
 import { malformed } from '../wire/metadata-block.js';
+import { goawayCode, writeGoaway } from './connection-end.js';
 import { correlationId } from './correlation-id.js';
 import { FrameSocket, type FrameSocketOwner } from './frame-socket.js';
-import type { Handler, Handlers } from './handlers.js';
+import type { Handler } from './handlers.js';
 import { HelloTimer } from './hello-timer.js';
 import { IncomingCall } from './incoming-call.js';
-import { KeepAlive, type KeepAliveTimes } from './keep-alive.js';
-import type { TransportLimits } from './limits.js';
-import { busy, leaving, noHandler, unsendable, wireError } from './refusals.js';
-import { ServerHandshake, type ServerHandshakeOptions } from './server-handshake.js';
-
-/** What a connection shares with its server. */
-export interface ServerConnectionContext extends ServerHandshakeOptions {
-  readonly transportLimits: TransportLimits;
-  readonly handlers: Handlers;
-  /** The encoded MANIFEST, as much of it as a peer takes in one frame. */
-  manifest(maxBytes: number): Buffer;
-  readonly wheel: TimerWheel;
-  readonly keepAlive: KeepAliveTimes;
-  /** Takes one of the process's slots for a running call; false where none is left. */
-  takeSlot(): boolean;
-  freeSlot(): void;
-  onReady(connection: ServerConnection): void;
-  onClosed(connection: ServerConnection, error: Error | undefined): void;
-}
+import { KeepAlive } from './keep-alive.js';
+import { busy, cancelledBy, leaving, noHandler, unsendable, wireError } from './refusals.js';
+import type { Peer, ServerConnectionContext } from './server-connection-context.js';
+import { ServerHandshake } from './server-handshake.js';
 
 type State = 'handshake' | 'ready' | 'refusing' | 'closed';
-
-/** Who calls, as a handler sees it. */
-export interface Peer extends Identity {
-  /** `ip:port` of the caller's socket. */
-  address: string;
-}
 
 /** The accepting end of one connection: runs handlers, answers, streams under the reader's credit. */
 export class ServerConnection implements FrameSocketOwner {
@@ -73,7 +51,11 @@ export class ServerConnection implements FrameSocketOwner {
     this.handshake = new ServerHandshake(context);
     this.keepAlive = new KeepAlive(this.link, context.wheel, context.keepAlive, () => undefined);
     this.helloTimer = new HelloTimer(this);
-    this.peer = { service: '', instance: '', address: formatAddress(socket.remoteAddress ?? 'unix', socket.remotePort ?? 0) };
+    this.peer = {
+      service: '',
+      instance: '',
+      address: formatAddress(socket.remoteAddress ?? 'unix', socket.remotePort ?? 0),
+    };
     context.wheel.add(this.helloTimer, performance.now() + context.transportLimits.helloTimeoutMs);
   }
 
@@ -162,18 +144,29 @@ export class ServerConnection implements FrameSocketOwner {
     this.state = 'closed';
     this.context.wheel.remove(this.helloTimer);
     this.keepAlive.stop();
-    const reason = new RookeryError('CALLER_ABORTED', `the caller's connection is gone${error ? `: ${error.message}` : ''}`);
+    const reason = new RookeryError(
+      'CALLER_ABORTED',
+      `the caller's connection is gone${error ? `: ${error.message}` : ''}`,
+    );
     for (const call of [...this.calls.values()]) this.cancelCall(call, reason);
     this.context.onClosed(this, error);
   }
 
   onHelloTimeout(): void {
-    this.endWith(new RookeryError('HANDSHAKE_FAILED', `no complete hello within ${this.context.transportLimits.helloTimeoutMs} ms`));
+    this.endWith(
+      new RookeryError(
+        'HANDSHAKE_FAILED',
+        `no complete hello within ${this.context.transportLimits.helloTimeoutMs} ms`,
+      ),
+    );
   }
 
   /** A call's deadline passed: its handler is told, and nobody is answered, for the caller stopped waiting too. */
   onCallExpired(call: IncomingCall): void {
-    this.cancelCall(call, new RookeryError('DEADLINE_EXPIRED', `the deadline of "${call.handler.pattern}" passed while its handler ran`));
+    this.cancelCall(
+      call,
+      new RookeryError('DEADLINE_EXPIRED', `the deadline of "${call.handler.pattern}" passed while its handler ran`),
+    );
   }
 
   writeReply(call: IncomingCall, value: unknown): void {
@@ -253,7 +246,15 @@ export class ServerConnection implements FrameSocketOwner {
     context.onReady(this);
   }
 
-  private onCall(kind: 'message' | 'event', flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void {
+  private onCall(
+    kind: 'message' | 'event',
+    flags: number,
+    code: number,
+    callId: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
     const { head, context } = this;
     const wantsReply = kind === 'message' || (flags & Flag.ACK) !== 0;
     if (wantsReply !== (callId !== 0) || callId > MAX_CALL_ID || this.calls.has(callId)) {
@@ -267,9 +268,11 @@ export class ServerConnection implements FrameSocketOwner {
     if (callId > this.lastCallId) this.lastCallId = callId;
 
     const handler = context.handlers.find(kind, code, head.pattern);
-    if (handler === undefined) return this.refuse(callId, noHandler(kind, head.pattern ?? `#${code}`, context.self.service));
+    if (handler === undefined)
+      return this.refuse(callId, noHandler(kind, head.pattern ?? `#${code}`, context.self.service));
     if (this.state === 'refusing') return this.refuse(callId, leaving());
-    if (this.running >= context.limits.maxInFlight || !context.takeSlot()) return this.refuse(callId, busy(this.running));
+    if (this.running >= context.limits.maxInFlight || !context.takeSlot())
+      return this.refuse(callId, busy(this.running));
     this.running++;
     this.start(kind === 'event' && !wantsReply ? 0 : callId, handler, flags, bytes, end);
   }
@@ -292,11 +295,7 @@ export class ServerConnection implements FrameSocketOwner {
   private onCancel(code: number, callId: number): void {
     const call = this.calls.get(callId);
     if (call === undefined) return;
-    const reason =
-      code === CancelCode.DEADLINE
-        ? new RookeryError('DEADLINE_EXPIRED', `the caller's deadline passed`)
-        : new RookeryError('CALLER_ABORTED', 'the caller cancelled');
-    this.cancelCall(call, reason);
+    this.cancelCall(call, cancelledBy(code));
   }
 
   /** What comes back was sent before, so credit never grows beyond the window; a stream that has ended needs none. */
@@ -342,21 +341,12 @@ export class ServerConnection implements FrameSocketOwner {
   }
 
   private endWith(error: RookeryError): void {
-    this.goaway(GOAWAY_CODES[error.reason] ?? GoawayCode.PROTOCOL_ERROR, this.lastCallId, error.message);
+    this.goaway(goawayCode(error), this.lastCallId, error.message);
     this.link.fail(error);
   }
 
   private goaway(code: number, lastCallId: number, text: string): void {
-    const { writer } = this.link;
-    const start = writer.begin(FrameType.GOAWAY, 0, code, lastCallId);
-    writer.utf8(text.slice(0, 256));
-    writer.end(start);
+    writeGoaway(code, lastCallId, text, this.link.writer);
     this.link.flushSoon();
   }
 }
-
-const GOAWAY_CODES: Partial<Record<Reason, number>> = {
-  AUTHENTICATION_FAILED: GoawayCode.AUTHENTICATION_FAILED,
-  VERSION_UNSUPPORTED: GoawayCode.HANDSHAKE_REFUSED,
-  FRAME_TOO_LARGE: GoawayCode.LIMIT_EXCEEDED,
-};

@@ -3,7 +3,14 @@ import { freshNonce, type KeyRing } from '../wire/auth.js';
 import type { Codec } from '../wire/codec.js';
 import type { FrameWriter } from '../wire/frame-writer.js';
 import { FrameType, PROTOCOL_VERSION } from '../wire/frame.js';
-import { decodeClientHello, encodeHello, negotiate, type ClientHello, type Identity, type PeerLimits } from '../wire/hello.js';
+import {
+  decodeClientHello,
+  encodeHello,
+  negotiate,
+  type ClientHello,
+  type Identity,
+  type PeerLimits,
+} from '../wire/hello.js';
 import { malformed } from '../wire/metadata-block.js';
 
 export interface ServerHandshakeOptions {
@@ -41,10 +48,18 @@ export class ServerHandshake {
     this.key = this.commonKey(client);
     this.client = client;
     this.clientHelloBytes = Buffer.from(bytes);
-    this.helloBytes = encodeHello({ ...self, version: PROTOCOL_VERSION, codec, nonce: freshNonce(), limits, key: this.key });
+    this.helloBytes = encodeHello({
+      ...self,
+      version: PROTOCOL_VERSION,
+      codec,
+      nonce: freshNonce(),
+      limits,
+      key: this.key,
+    });
     this.codec = codecs.find(({ name }) => name === codec)!;
     write(FrameType.HELLO, this.helloBytes, writer);
-    if (this.key !== undefined) write(FrameType.AUTH, keys.prove(this.key, 'server', this.clientHelloBytes, this.helloBytes), writer);
+    if (this.key !== undefined)
+      write(FrameType.AUTH, keys.prove(this.key, 'server', this.clientHelloBytes, this.helloBytes), writer);
   }
 
   /** @throws RookeryError `AUTHENTICATION_FAILED`, `FRAME_MALFORMED` */
@@ -61,7 +76,8 @@ export class ServerHandshake {
     const { keys } = this.options;
     if (keys.isEmpty) return undefined;
     const key = keys.ids.find((id) => client.keys.includes(id));
-    if (key === undefined) throw new RookeryError('AUTHENTICATION_FAILED', 'the two ends share no secret; give both the same auth.secrets');
+    if (key === undefined)
+      throw new RookeryError('AUTHENTICATION_FAILED', 'the two ends share no secret; give both the same auth.secrets');
     return key;
   }
 }

@@ -20,10 +20,15 @@ export class KeyRing {
   /** @throws ConfigurationError `OPTION_INVALID` */
   constructor(options: AuthOptions | undefined) {
     const secrets = options?.secrets ?? [];
-    if (!Array.isArray(secrets) || secrets.length > MAX_SECRETS) throw invalidOption('auth.secrets', `at most ${MAX_SECRETS} strings`, typeof secrets);
+    if (!Array.isArray(secrets) || secrets.length > MAX_SECRETS)
+      throw invalidOption('auth.secrets', `at most ${MAX_SECRETS} strings`, typeof secrets);
     for (const [index, secret] of secrets.entries()) {
       if (typeof secret !== 'string' || secret.length < MIN_SECRET_CHARS) {
-        throw invalidOption(`auth.secrets[${index}]`, `a string of at least ${MIN_SECRET_CHARS} characters`, `${typeof secret} (not shown)`);
+        throw invalidOption(
+          `auth.secrets[${index}]`,
+          `a string of at least ${MIN_SECRET_CHARS} characters`,
+          `${typeof secret} (not shown)`,
+        );
       }
       this.secrets.set(keyId(secret), secret);
     }

@@ -41,7 +41,14 @@ export function writeCallHead(
  * @throws RookeryError `FRAME_MALFORMED` for bytes that make no sense; `PATTERN_INVALID`, `METADATA_INVALID` for a sound head over a limit,
  * which is a reason to refuse the call and not its connection: the peer cannot know these limits
  */
-export function readCallHead(flags: number, bytes: Buffer, start: number, end: number, limits: WireLimits, head: CallHead): void {
+export function readCallHead(
+  flags: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  limits: WireLimits,
+  head: CallHead,
+): void {
   if (end - start < 4) throw malformed('a call without a deadline');
   head.remainingMs = uint32(bytes, start);
   if (head.remainingMs === 0) throw malformed('a call with no time left');
@@ -51,13 +58,15 @@ export function readCallHead(flags: number, bytes: Buffer, start: number, end: n
   if ((flags & Flag.PATTERN) !== 0) {
     const textEnd = sizedEnd(bytes, at, end, 'pattern');
     if (textEnd === at + 2) throw malformed('an empty pattern');
-    if (textEnd - at - 2 > limits.maxPatternBytes) throw overLimit('PATTERN_INVALID', 'pattern', textEnd - at - 2, limits.maxPatternBytes);
+    if (textEnd - at - 2 > limits.maxPatternBytes)
+      throw overLimit('PATTERN_INVALID', 'pattern', textEnd - at - 2, limits.maxPatternBytes);
     head.pattern = bytes.toString('utf8', at + 2, textEnd);
     at = textEnd;
   }
   if ((flags & Flag.METADATA) !== 0) {
     const blockEnd = sizedEnd(bytes, at, end, 'metadata');
-    if (blockEnd - at - 2 > limits.maxMetadataBytes) throw overLimit('METADATA_INVALID', 'metadata', blockEnd - at - 2, limits.maxMetadataBytes);
+    if (blockEnd - at - 2 > limits.maxMetadataBytes)
+      throw overLimit('METADATA_INVALID', 'metadata', blockEnd - at - 2, limits.maxMetadataBytes);
     head.metadata = readMetadata(bytes, at + 2, blockEnd, limits);
     at = blockEnd;
   }
@@ -72,11 +81,23 @@ function sizedEnd(bytes: Buffer, at: number, end: number, what: string): number 
   return at + 2 + size;
 }
 
-function overLimit(reason: 'PATTERN_INVALID' | 'METADATA_INVALID', what: string, bytes: number, limit: number): RookeryError {
-  return new RookeryError(reason, `the ${what} takes ${bytes} bytes and the instance accepts ${limit}; send less, or raise its limits`, { outcome: 'refused' });
+function overLimit(
+  reason: 'PATTERN_INVALID' | 'METADATA_INVALID',
+  what: string,
+  bytes: number,
+  limit: number,
+): RookeryError {
+  return new RookeryError(
+    reason,
+    `the ${what} takes ${bytes} bytes and the instance accepts ${limit}; send less, or raise its limits`,
+    { outcome: 'refused' },
+  );
 }
 
 function invalidPattern(pattern: string, limits: WireLimits): RookeryError {
   const shown = pattern.length > 60 ? `${pattern.slice(0, 57)}...` : pattern;
-  return new RookeryError('PATTERN_INVALID', `pattern "${shown}" must take 1 to ${limits.maxPatternBytes} bytes; use a shorter one`);
+  return new RookeryError(
+    'PATTERN_INVALID',
+    `pattern "${shown}" must take 1 to ${limits.maxPatternBytes} bytes; use a shorter one`,
+  );
 }

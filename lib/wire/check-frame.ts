@@ -10,5 +10,6 @@ PAYLOAD_BYTES[FrameType.CREDIT] = 5;
 export function checkFrame(type: number, flags: number, payloadBytes: number): void {
   if (unknownFlags(type, flags) !== 0) throw malformed(`a frame of type ${type} with the flags ${flags}`);
   const fixed = PAYLOAD_BYTES[type]!;
-  if (fixed !== 0 && payloadBytes !== fixed - 1) throw malformed(`a frame of type ${type} with a payload of ${payloadBytes} bytes`);
+  if (fixed !== 0 && payloadBytes !== fixed - 1)
+    throw malformed(`a frame of type ${type} with a payload of ${payloadBytes} bytes`);
 }

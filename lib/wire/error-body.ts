@@ -19,7 +19,8 @@ const MAX_MESSAGE_CHARS = 2_048;
 
 /** Appends an ERROR frame. What the codec cannot write is left out rather than losing the error. */
 export function writeError(error: RookeryError, callId: number, codec: Codec, writer: FrameWriter): void {
-  const message = error.message.length > MAX_MESSAGE_CHARS ? `${error.message.slice(0, MAX_MESSAGE_CHARS - 1)}…` : error.message;
+  const message =
+    error.message.length > MAX_MESSAGE_CHARS ? `${error.message.slice(0, MAX_MESSAGE_CHARS - 1)}…` : error.message;
   const body: ErrorBody = { code: error.code, message };
   if (error instanceof RemoteError) body.data = error.data;
   else body.reason = error.reason;
@@ -42,10 +43,15 @@ export function readError(flags: number, codec: Codec, bytes: Buffer, start: num
   try {
     body = readBody(0, codec, bytes, start, end) ?? {};
   } catch (cause) {
-    return new RookeryError('DECODE_FAILED', `the peer answered with an error that cannot be read: ${(cause as Error).message}`, { code: 'INTERNAL', outcome, cause });
+    return new RookeryError(
+      'DECODE_FAILED',
+      `the peer answered with an error that cannot be read: ${(cause as Error).message}`,
+      { code: 'INTERNAL', outcome, cause },
+    );
   }
   const code = isCode(body.code) ? body.code : 'UNKNOWN';
   const message = typeof body.message === 'string' ? body.message.slice(0, MAX_MESSAGE_CHARS) : 'the handler failed';
-  if (isReason(body.reason) && body.reason !== 'HANDLER_THREW') return new RookeryError(body.reason, message, { code, outcome });
+  if (isReason(body.reason) && body.reason !== 'HANDLER_THREW')
+    return new RookeryError(body.reason, message, { code, outcome });
   return new RemoteError(message, body.data, { code, outcome });
 }

@@ -36,7 +36,9 @@ export class FrameDecoder {
 
   /** True while part of a frame (or of the preface) has arrived and the rest has not. */
   get isMidFrame(): boolean {
-    return this.headFill > 0 || this.payload !== undefined || (this.prefaceFill > 0 && this.prefaceFill < PREFACE.length);
+    return (
+      this.headFill > 0 || this.payload !== undefined || (this.prefaceFill > 0 && this.prefaceFill < PREFACE.length)
+    );
   }
 
   /** Bytes kept between two pushes. */
@@ -123,7 +125,12 @@ export class FrameDecoder {
   }
 
   private collect(chunk: Buffer, at: number, payload: Buffer): number {
-    const copied = chunk.copy(payload, this.payloadFill, at, Math.min(chunk.length, at + payload.length - this.payloadFill));
+    const copied = chunk.copy(
+      payload,
+      this.payloadFill,
+      at,
+      Math.min(chunk.length, at + payload.length - this.payloadFill),
+    );
     this.payloadFill += copied;
     if (this.payloadFill === payload.length) {
       this.payload = undefined;
@@ -133,13 +140,25 @@ export class FrameDecoder {
   }
 
   private emit(head: Buffer, at: number, bytes: Buffer, start: number, end: number): void {
-    this.sink.onFrame(head[at + 4]!, head[at + 5]!, (head[at + 6]! << 8) | head[at + 7]!, uint32(head, at + 8), bytes, start, end);
+    this.sink.onFrame(
+      head[at + 4]!,
+      head[at + 5]!,
+      (head[at + 6]! << 8) | head[at + 7]!,
+      uint32(head, at + 8),
+      bytes,
+      start,
+      end,
+    );
   }
 
   private tooLarge(length: number): RookeryError {
-    return new RookeryError('FRAME_TOO_LARGE', `the peer announced a frame of ${length} bytes; the limit here is ${this.maxPayloadBytes}`, {
-      outcome: 'unknown',
-    });
+    return new RookeryError(
+      'FRAME_TOO_LARGE',
+      `the peer announced a frame of ${length} bytes; the limit here is ${this.maxPayloadBytes}`,
+      {
+        outcome: 'unknown',
+      },
+    );
   }
 }
 
@@ -150,5 +169,8 @@ export function uint32(bytes: Buffer, at: number): number {
 
 function wrongPreface(index: number): RookeryError {
   const what = index === PREFACE.length - 1 ? 'speaks another protocol version' : 'does not speak the Rookery protocol';
-  return new RookeryError(index === PREFACE.length - 1 ? 'VERSION_UNSUPPORTED' : 'HANDSHAKE_FAILED', `the peer ${what} (byte ${index} of the preface differs)`);
+  return new RookeryError(
+    index === PREFACE.length - 1 ? 'VERSION_UNSUPPORTED' : 'HANDSHAKE_FAILED',
+    `the peer ${what} (byte ${index} of the preface differs)`,
+  );
 }

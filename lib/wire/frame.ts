@@ -74,7 +74,14 @@ export function unknownFlags(type: number, flags: number): number {
 export const CancelCode = { UNSUBSCRIBED: 0, DEADLINE: 1 } as const;
 
 /** `code` of a GOAWAY: why the sender wants no further calls on this connection. */
-export const GoawayCode = { DRAINING: 0, PROTOCOL_ERROR: 1, LIMIT_EXCEEDED: 2, AUTHENTICATION_FAILED: 3, IDLE: 4, HANDSHAKE_REFUSED: 5 } as const;
+export const GoawayCode = {
+  DRAINING: 0,
+  PROTOCOL_ERROR: 1,
+  LIMIT_EXCEEDED: 2,
+  AUTHENTICATION_FAILED: 3,
+  IDLE: 4,
+  HANDSHAKE_REFUSED: 5,
+} as const;
 
 /** `call id` of a GOAWAY that promises nothing yet about which calls are executed. */
 export const NO_LAST_CALL = 0xffff_ffff;

@@ -64,7 +64,14 @@ export function decodeServerHello(bytes: Buffer): ServerHello {
   const it = parseObject(bytes, 'HELLO');
   const { version, codec, key } = it;
   if (typeof version !== 'number' || typeof codec !== 'string') throw malformed('a HELLO without version or codec');
-  return { ...identityOf(it), version, codec, nonce: nonceOf(it), limits: limitsOf(it['limits']), key: typeof key === 'string' ? key : undefined };
+  return {
+    ...identityOf(it),
+    version,
+    codec,
+    nonce: nonceOf(it),
+    limits: limitsOf(it['limits']),
+    key: typeof key === 'string' ? key : undefined,
+  };
 }
 
 /** The codec both ends speak. @throws RookeryError `VERSION_UNSUPPORTED` */
@@ -74,7 +81,8 @@ export function negotiate(hello: ClientHello, codecs: readonly string[]): string
   }
   if (hello.required.length > 0) throw unsupported(`requires ${named(hello.required)}, which this end does not know`);
   const codec = hello.codecs.find((name) => codecs.includes(name));
-  if (codec === undefined) throw unsupported(`offers the codecs ${named(hello.codecs)}; this end has ${codecs.join(', ')}`);
+  if (codec === undefined)
+    throw unsupported(`offers the codecs ${named(hello.codecs)}; this end has ${codecs.join(', ')}`);
   return codec;
 }
 
@@ -96,11 +104,16 @@ function isName(value: unknown): value is string {
 
 function nonceOf(it: Record<string, unknown>): string {
   const { nonce } = it;
-  if (typeof nonce !== 'string' || !NONCE.test(nonce)) throw malformed('a HELLO without a nonce of 16 bytes in base64url');
+  if (typeof nonce !== 'string' || !NONCE.test(nonce))
+    throw malformed('a HELLO without a nonce of 16 bytes in base64url');
   return nonce;
 }
 
-function listOf<T extends 'string' | 'number'>(value: unknown, type: T, field: string): (T extends 'string' ? string : number)[] {
+function listOf<T extends 'string' | 'number'>(
+  value: unknown,
+  type: T,
+  field: string,
+): (T extends 'string' ? string : number)[] {
   if (!Array.isArray(value) || value.length > MAX_LIST || value.some((item) => typeof item !== type)) {
     throw malformed(`a HELLO whose ${field} is no list of at most ${MAX_LIST} ${type}s`);
   }

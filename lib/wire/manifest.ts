@@ -34,13 +34,15 @@ const ENVELOPE_BYTES = '{"patterns":[]}'.length;
 /** @throws RookeryError `FRAME_MALFORMED` */
 export function decodeManifest(bytes: Buffer): ManifestEntry[] {
   const { patterns } = parseObject(bytes, 'MANIFEST') as { patterns?: unknown };
-  if (!Array.isArray(patterns) || patterns.length > MAX_MANIFEST_ENTRIES) throw malformed('a MANIFEST without a list of patterns');
+  if (!Array.isArray(patterns) || patterns.length > MAX_MANIFEST_ENTRIES)
+    throw malformed('a MANIFEST without a list of patterns');
   return patterns.map(entryOf);
 }
 
 function entryOf(item: unknown): ManifestEntry {
   const { pattern, kind, idempotent, timeoutMs } = (item ?? {}) as Record<string, unknown>;
-  if (typeof pattern !== 'string' || (kind !== 'message' && kind !== 'event')) throw malformed('a MANIFEST entry without pattern or kind');
+  if (typeof pattern !== 'string' || (kind !== 'message' && kind !== 'event'))
+    throw malformed('a MANIFEST entry without pattern or kind');
   return {
     pattern,
     kind,
@@ -57,6 +59,7 @@ export function parseObject(bytes: Buffer, frame: string): Record<string, unknow
   } catch {
     throw malformed(`a ${frame} that is not JSON`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`a ${frame} that is not an object`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw malformed(`a ${frame} that is not an object`);
   return value as Record<string, unknown>;
 }

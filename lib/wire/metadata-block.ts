@@ -16,11 +16,13 @@ export function writeMetadata(metadata: Metadata, writer: FrameWriter, limits: W
     const value = metadata[key];
     if (typeof value !== 'string') throw invalidMetadata(`"${key}" is a ${typeof value}, not a string`);
     if (++keys > limits.maxMetadataKeys) throw invalidMetadata(`has more than ${limits.maxMetadataKeys} keys`);
-    if (value.length > limits.maxMetadataBytes) throw invalidMetadata(`"${key}" is longer than ${limits.maxMetadataBytes} bytes`);
+    if (value.length > limits.maxMetadataBytes)
+      throw invalidMetadata(`"${key}" is longer than ${limits.maxMetadataBytes} bytes`);
     writeEntry(key, value, writer);
   }
   const bytes = writer.length - sizeAt - 2;
-  if (bytes > limits.maxMetadataBytes) throw invalidMetadata(`takes ${bytes} bytes; the limit is ${limits.maxMetadataBytes}`);
+  if (bytes > limits.maxMetadataBytes)
+    throw invalidMetadata(`takes ${bytes} bytes; the limit is ${limits.maxMetadataBytes}`);
   writer.patchUint16(sizeAt, bytes);
 }
 
@@ -57,7 +59,11 @@ export function readMetadata(bytes: Buffer, start: number, end: number, limits: 
 }
 
 function tooManyKeys(limit: number): RookeryError {
-  return new RookeryError('METADATA_INVALID', `the instance accepts ${limit} metadata keys and no more; send fewer, or raise its limits`, { outcome: 'refused' });
+  return new RookeryError(
+    'METADATA_INVALID',
+    `the instance accepts ${limit} metadata keys and no more; send fewer, or raise its limits`,
+    { outcome: 'refused' },
+  );
 }
 
 export function malformed(problem: string): RookeryError {

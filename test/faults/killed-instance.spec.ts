@@ -29,7 +29,9 @@ describe('an instance killed in the middle of the load', { timeout: 60_000 }, ()
     const journals = ['a', 'b', 'c'].map((name) => join(folder, name));
     const instances = await Promise.all(journals.map((journal) => startOrders(address, journal)));
     for (const { child } of instances) closing({ close: async () => child.kill('SIGKILL') });
-    const client = closing(new RookeryClient({ service: 'orders', registry: closing(embeddedRegistry({ address })), snapshotDir: false }));
+    const client = closing(
+      new RookeryClient({ service: 'orders', registry: closing(embeddedRegistry({ address })), snapshotDir: false }),
+    );
     await client.connect();
 
     const isIdempotent = (id: number) => id % 5 !== 0;
@@ -45,13 +47,17 @@ describe('an instance killed in the middle of the load', { timeout: 60_000 }, ()
     expect(load.failures.filter(({ id }) => isIdempotent(id))).toEqual([]);
     // Up to three more were sent between the kill and the news of it.
     expect(load.failures.length).toBeLessThanOrEqual(inFlight + 3);
-    for (const { error } of load.failures) expect(error).toMatchObject({ reason: 'CONNECTION_LOST', outcome: 'unknown' });
+    for (const { error } of load.failures)
+      expect(error).toMatchObject({ reason: 'CONNECTION_LOST', outcome: 'unknown' });
     expect(load.failures.filter(({ id }) => id > killedAt + RATE / 2)).toEqual([]);
 
     const placed = journals.flatMap((journal) => readFileSync(journal, 'utf8').trim().split('\n').map(Number));
     expect(new Set(placed).size, 'orders placed twice').toBe(placed.length);
     const answered = records.filter(({ id, error }) => !isIdempotent(id) && error === undefined);
-    expect(answered.filter(({ id }) => !placed.includes(id)), 'answers without an order').toEqual([]);
+    expect(
+      answered.filter(({ id }) => !placed.includes(id)),
+      'answers without an order',
+    ).toEqual([]);
   });
 });
 
@@ -62,7 +68,9 @@ describe('an instance that is frozen', { timeout: 60_000 }, () => {
     const address = `${host}:${port}`;
     const frozen = await startOrders(address);
     closing({ close: async () => frozen.child.kill('SIGKILL') });
-    const client = closing(new RookeryClient({ service: 'orders', registry: closing(embeddedRegistry({ address })), snapshotDir: false }));
+    const client = closing(
+      new RookeryClient({ service: 'orders', registry: closing(embeddedRegistry({ address })), snapshotDir: false }),
+    );
     expect(await client.call('orders.get', 1)).toBe(1);
 
     frozen.child.kill('SIGSTOP');
@@ -71,7 +79,11 @@ describe('an instance that is frozen', { timeout: 60_000 }, () => {
     const get = client.call('orders.get', 3, { timeout: '30s' });
     const other = await startOrders(address);
     closing({ close: async () => other.child.kill('SIGKILL') });
-    expect(await place).toMatchObject({ reason: 'CONNECTION_LOST', outcome: 'unknown', message: expect.stringContaining('went silent') });
+    expect(await place).toMatchObject({
+      reason: 'CONNECTION_LOST',
+      outcome: 'unknown',
+      message: expect.stringContaining('went silent'),
+    });
     // Three seconds of silence and two for the answer; the rest is for a machine that is busy.
     expect(performance.now() - startedAt).toBeLessThan(6_500);
     expect(await get).toBe(3);

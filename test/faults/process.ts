@@ -10,7 +10,9 @@ export interface OrdersProcess {
 
 /** @param journal file in which it notes every order it places, before it answers */
 export async function startOrders(registryAddress: string, journal = '/dev/null'): Promise<OrdersProcess> {
-  const child = fork(fromRoot('test/faults/doomed-orders.mjs'), [registryAddress, journal], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(fromRoot('test/faults/doomed-orders.mjs'), [registryAddress, journal], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const message = await new Promise<{ instanceId: string }>((resolve, reject) => {
     child.once('message', resolve as (message: unknown) => void);
     child.once('exit', (code) => reject(new Error(`the process ended with ${code} before it served`)));

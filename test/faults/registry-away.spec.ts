@@ -48,7 +48,10 @@ describe('while the registry is away', { timeout: 60_000 }, () => {
     const registrar = { heartbeat: '200ms', reregisterJitter: '300ms' };
     const colony = new Colony();
     for (let number = 0; number < 3; number++) {
-      await colony.service({ controllers, options: { registry: embeddedRegistry({ address, reregisterJitter: '300ms' }), registrar } });
+      await colony.service({
+        controllers,
+        options: { registry: embeddedRegistry({ address, reregisterJitter: '300ms' }), registrar },
+      });
     }
     const registry = closing(embeddedRegistry({ address, reregisterJitter: '300ms' }));
     const client = closing(new RookeryClient({ service: 'orders', registry, snapshotDir: false }));
@@ -65,7 +68,11 @@ describe('while the registry is away', { timeout: 60_000 }, () => {
   it('a process boots from the last good list on disk', async () => {
     const { server, address } = await registryServer();
     await new Colony().service({ controllers, options: { registry: embeddedRegistry({ address }) } });
-    const earlier = new RookeryClient({ service: 'orders', registry: closing(embeddedRegistry({ address })), snapshotDir });
+    const earlier = new RookeryClient({
+      service: 'orders',
+      registry: closing(embeddedRegistry({ address })),
+      snapshotDir,
+    });
     expect(await earlier.call('orders.get', 1)).toBe(1);
     await earlier.close();
     await server.close();
@@ -86,7 +93,9 @@ describe('a rolling restart', { timeout: 60_000 }, () => {
     const colony = new Colony();
     const start = () => colony.service({ controllers, options: { registry: embeddedRegistry({ address }) } });
     const running = [await start(), await start(), await start()];
-    const client = closing(new RookeryClient({ service: 'orders', registry: closing(embeddedRegistry({ address })), snapshotDir: false }));
+    const client = closing(
+      new RookeryClient({ service: 'orders', registry: closing(embeddedRegistry({ address })), snapshotDir: false }),
+    );
     const load = new Load(client, RATE, () => 'orders.place').start();
     await eventually(() => load.records.length > RATE / 2);
     for (const old of running) {

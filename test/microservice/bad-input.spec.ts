@@ -46,13 +46,24 @@ describe('bad input gets a typed error that says what and what to do', () => {
     await colony.service({ controllers: [Echo] });
     const client = colony.client();
     expect(await errorOf(lastValueFrom(client.send(undefined, 1)))).toMatchObject({ reason: 'PATTERN_INVALID' });
-    expect(await errorOf(client.call('x'.repeat(300)))).toMatchObject({ reason: 'PATTERN_INVALID', message: expect.stringContaining('256 bytes') });
-    expect(await errorOf(client.call('circular', 1, { timeout: -5 }))).toMatchObject({ reason: 'OPTION_INVALID', message: expect.stringContaining('timeout') });
+    expect(await errorOf(client.call('x'.repeat(300)))).toMatchObject({
+      reason: 'PATTERN_INVALID',
+      message: expect.stringContaining('256 bytes'),
+    });
+    expect(await errorOf(client.call('circular', 1, { timeout: -5 }))).toMatchObject({
+      reason: 'OPTION_INVALID',
+      message: expect.stringContaining('timeout'),
+    });
   });
 
   it('a service nobody serves', async () => {
     const error = await errorOf(new Colony().client({ service: 'ghosts' }).call('echo'));
-    expect(error).toMatchObject({ reason: 'NO_INSTANCE', code: 'UNAVAILABLE', outcome: 'never-sent', service: 'ghosts' });
+    expect(error).toMatchObject({
+      reason: 'NO_INSTANCE',
+      code: 'UNAVAILABLE',
+      outcome: 'never-sent',
+      service: 'ghosts',
+    });
     expect(error.message).toContain('"ghosts"');
   });
 
@@ -69,7 +80,10 @@ describe('bad input gets a typed error that says what and what to do', () => {
   });
 
   it('a peer that speaks something else', async () => {
-    const other = createServer((socket) => socket.resume().end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1');
+    const other = createServer((socket) => socket.resume().end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(
+      0,
+      '127.0.0.1',
+    );
     await new Promise((resolve) => other.once('listening', resolve));
     const { port } = other.address() as AddressInfo;
     const registry = staticRegistry({ orders: [`127.0.0.1:${port}`] });
@@ -111,7 +125,9 @@ describe('bad input gets a typed error that says what and what to do', () => {
     expect(client({ deadline: '0ms' })).toThrow(/^deadline: expected/);
     expect(client({ retry: { budget: { ratio: 11 } } })).toThrow(/^retry\.budget\.ratio: expected 0 to 10, got 11/);
     expect(client({ retry: { attempts: 0 } })).toThrow(/^retry\.attempts: expected 1 to 10, got 0/);
-    expect(() => new RookeryServer({ service: 'x', auth: { secrets: ['sh0rt'] } })).toThrow(expect.not.stringContaining('sh0rt'));
+    expect(() => new RookeryServer({ service: 'x', auth: { secrets: ['sh0rt'] } })).toThrow(
+      expect.not.stringContaining('sh0rt'),
+    );
   });
 
   it('a port in use', async () => {
@@ -124,8 +140,13 @@ describe('bad input gets a typed error that says what and what to do', () => {
   });
 
   it('a bind beyond loopback without authentication', async () => {
-    const error = await listenError(new RookeryServer({ service: 'orders', registry: memoryRegistry(), host: '0.0.0.0' }));
-    expect(error).toMatchObject({ reason: 'INSECURE_BIND', message: expect.stringMatching(/auth\.secrets, or insecure: true/) });
+    const error = await listenError(
+      new RookeryServer({ service: 'orders', registry: memoryRegistry(), host: '0.0.0.0' }),
+    );
+    expect(error).toMatchObject({
+      reason: 'INSECURE_BIND',
+      message: expect.stringMatching(/auth\.secrets, or insecure: true/),
+    });
   });
 
   it('a value that cannot be written, on the way there and on the way back', async () => {
@@ -135,7 +156,11 @@ describe('bad input gets a typed error that says what and what to do', () => {
     const value: { self?: unknown } = {};
     value.self = value;
     const there = await errorOf(client.call('echo', value));
-    expect(there).toMatchObject({ reason: 'ENCODE_FAILED', outcome: 'never-sent', message: expect.stringContaining('refers to itself') });
+    expect(there).toMatchObject({
+      reason: 'ENCODE_FAILED',
+      outcome: 'never-sent',
+      message: expect.stringContaining('refers to itself'),
+    });
     expect(await errorOf(client.call('echo', Symbol('x')))).toMatchObject({ reason: 'ENCODE_FAILED' });
     expect(await errorOf(client.call('echo', 2n ** 80n))).toMatchObject({ reason: 'ENCODE_FAILED' });
     const back = await errorOf(client.call('circular'));
@@ -146,17 +171,27 @@ describe('bad input gets a typed error that says what and what to do', () => {
     const colony = new Colony();
     await colony.service({ controllers: [Echo] });
     const client = colony.client();
-    const send = (metadata: object) => errorOf(client.call('echo', {}, { metadata: metadata as Record<string, string> }));
-    expect(await send({ a: 1 })).toMatchObject({ reason: 'METADATA_INVALID', message: expect.stringContaining('"a" is a number') });
+    const send = (metadata: object) =>
+      errorOf(client.call('echo', {}, { metadata: metadata as Record<string, string> }));
+    expect(await send({ a: 1 })).toMatchObject({
+      reason: 'METADATA_INVALID',
+      message: expect.stringContaining('"a" is a number'),
+    });
     expect(await send({ a: 'x'.repeat(20_000) })).toMatchObject({ reason: 'METADATA_INVALID' });
-    expect(await send(Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, 'v'])))).toMatchObject({ reason: 'METADATA_INVALID' });
+    expect(await send(Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, 'v'])))).toMatchObject({
+      reason: 'METADATA_INVALID',
+    });
   });
 
   it('a message over the frame limit, before a byte of it leaves, and on the way back', async () => {
     const colony = new Colony();
     await colony.service({ controllers: [Echo], options: { limits: { maxFrameBytes: 64 * 1024 } } });
     const error = await errorOf(colony.client().call('echo', Buffer.alloc(65 * 1024)));
-    expect(error).toMatchObject({ reason: 'FRAME_TOO_LARGE', outcome: 'never-sent', message: expect.stringContaining('limits.maxFrameBytes') });
+    expect(error).toMatchObject({
+      reason: 'FRAME_TOO_LARGE',
+      outcome: 'never-sent',
+      message: expect.stringContaining('limits.maxFrameBytes'),
+    });
     const small = colony.client({ limits: { maxFrameBytes: 64 * 1024 } });
     expect(await errorOf(small.call('big'))).toMatchObject({ reason: 'FRAME_TOO_LARGE', outcome: 'handled' });
   });
@@ -167,16 +202,24 @@ describe('bad input gets a typed error that says what and what to do', () => {
     const client = colony.client();
     await client.close();
     const error = await errorOf(client.call('echo'));
-    expect(error).toMatchObject({ reason: 'CLIENT_CLOSED', outcome: 'never-sent', message: expect.stringContaining('connect()') });
+    expect(error).toMatchObject({
+      reason: 'CLIENT_CLOSED',
+      outcome: 'never-sent',
+      message: expect.stringContaining('connect()'),
+    });
   });
 
   it('different secrets, and none where one is needed', async () => {
     const colony = new Colony();
     await colony.service({ controllers: [Echo], options: { auth: { secrets: ['correct horse battery'] } } });
-    const wrong = await errorOf(colony.client({ auth: { secrets: ['another horse battery'] } }).call('big', {}, { timeout: '2s' }));
+    const wrong = await errorOf(
+      colony.client({ auth: { secrets: ['another horse battery'] } }).call('big', {}, { timeout: '2s' }),
+    );
     expect(wrong).toMatchObject({ reason: 'AUTHENTICATION_FAILED', code: 'UNAUTHENTICATED', outcome: 'never-sent' });
     expect(wrong.message).not.toContain('horse');
-    expect(await errorOf(colony.client().call('big', {}, { timeout: '2s' }))).toMatchObject({ reason: 'AUTHENTICATION_FAILED' });
+    expect(await errorOf(colony.client().call('big', {}, { timeout: '2s' }))).toMatchObject({
+      reason: 'AUTHENTICATION_FAILED',
+    });
     expect(await colony.client({ auth: { secrets: ['correct horse battery'] } }).call('big')).toHaveLength(100 * 1024);
   });
 });

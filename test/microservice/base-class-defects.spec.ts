@@ -1,5 +1,5 @@
 import { Controller, Logger } from '@nestjs/common';
-import { MessagePattern, Payload, RpcException, Transport, EventPattern, type MessageHandler } from '@nestjs/microservices';
+import { MessagePattern, Payload, RpcException, Transport, EventPattern } from '@nestjs/microservices';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
@@ -104,7 +104,12 @@ describe('what Nest’s base classes get wrong is right here', () => {
     const { client } = await connected();
     const rpc = await errorOf(client.call('throws.rpc'));
     expect(rpc).toBeInstanceOf(RemoteError);
-    expect(rpc).toMatchObject({ code: 'NOT_FOUND', message: 'no such order', data: { orderId: 'o-1' }, outcome: 'handled' });
+    expect(rpc).toMatchObject({
+      code: 'NOT_FOUND',
+      message: 'no such order',
+      data: { orderId: 'o-1' },
+      outcome: 'handled',
+    });
     expect(await errorOf(client.call('throws.text'))).toMatchObject({ message: 'just text', code: 'UNKNOWN' });
 
     const hidden = await errorOf(firstValueFrom(client.send('throws.error', {})));

@@ -150,8 +150,15 @@ describe('a call', () => {
 
   it('takes its options from a record, as Nest users know it', async () => {
     const client = await connected();
-    const record = new RookeryRecordBuilder({}).setMetadata({ a: 'b' }).setTimeout('900ms').setRoutingKey('k').setIdempotent().build();
-    const context = await firstValueFrom(client.send<{ metadata: { a: string }; remainingMs: number }>('context', record));
+    const record = new RookeryRecordBuilder({})
+      .setMetadata({ a: 'b' })
+      .setTimeout('900ms')
+      .setRoutingKey('k')
+      .setIdempotent()
+      .build();
+    const context = await firstValueFrom(
+      client.send<{ metadata: { a: string }; remainingMs: number }>('context', record),
+    );
     expect(context.metadata.a).toBe('b');
     expect(context.remainingMs).toBeLessThanOrEqual(900);
   });
@@ -172,11 +179,20 @@ describe('a call', () => {
   it('runs through the custom serializer and deserializer of both ends', async () => {
     const colony = new Colony();
     const wrap = { serialize: ({ response }: { response: unknown }) => ({ response: { wrapped: response } }) };
-    const open = { deserialize: async ({ data, pattern }: { data: unknown; pattern: string }) => ({ pattern, data: (data as { sealed: unknown }).sealed }) };
+    const open = {
+      deserialize: async ({ data, pattern }: { data: unknown; pattern: string }) => ({
+        pattern,
+        data: (data as { sealed: unknown }).sealed,
+      }),
+    };
     await colony.service({ controllers: [OrdersController], options: { serializer: wrap, deserializer: open } });
     const client = colony.client({
-      serializer: { serialize: ({ pattern, data }: { pattern: unknown; data: unknown }) => ({ pattern, data: { sealed: data } }) },
-      deserializer: { deserialize: ({ response }: { response: { wrapped: unknown } }) => ({ response: response.wrapped }) },
+      serializer: {
+        serialize: ({ pattern, data }: { pattern: unknown; data: unknown }) => ({ pattern, data: { sealed: data } }),
+      },
+      deserializer: {
+        deserialize: ({ response }: { response: { wrapped: unknown } }) => ({ response: response.wrapped }),
+      },
     });
     expect(await client.call('echo', 'x')).toBe('x');
     expect(await lastValueFrom(client.send('count', 3).pipe(toArray()))).toEqual([1, 2, 3]);
@@ -187,7 +203,12 @@ describe('a call that must end', () => {
   it('fails at its own timeout, and the handler hears of it', async () => {
     const client = await connected();
     const error = await errorOf(client.call('wait', 'timeout', { timeout: '50ms' }));
-    expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED', reason: 'DEADLINE_EXPIRED', outcome: 'unknown', service: 'orders' });
+    expect(error).toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      reason: 'DEADLINE_EXPIRED',
+      outcome: 'unknown',
+      service: 'orders',
+    });
     expect(error.message).toContain('"wait" of "orders"');
     await eventually(() => seen.aborted.some((entry) => entry === 'timeout: DEADLINE_EXPIRED'));
   });
@@ -238,7 +259,9 @@ describe('a call that must end', () => {
 describe('a stream of replies', () => {
   it('delivers an Observable in order, then completes', async () => {
     const client = await connected();
-    expect(await lastValueFrom(client.send('count', 1_000).pipe(toArray()))).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 1));
+    expect(await lastValueFrom(client.send('count', 1_000).pipe(toArray()))).toEqual(
+      Array.from({ length: 1_000 }, (_, i) => i + 1),
+    );
   });
 
   it('completes without a value where the handler’s Observable does', async () => {
@@ -298,7 +321,10 @@ describe('a client', () => {
     const colony = new Colony();
     await colony.service({ controllers: [OrdersController] });
     const clients = [colony.client(), colony.client()];
-    const calls = Array.from({ length: 2_000 }, async (_, index) => (await clients[index % 2]!.call('echo', index)) === index);
+    const calls = Array.from(
+      { length: 2_000 },
+      async (_, index) => (await clients[index % 2]!.call('echo', index)) === index,
+    );
     expect((await Promise.all(calls)).every(Boolean)).toBe(true);
   });
 

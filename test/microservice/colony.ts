@@ -4,7 +4,14 @@ import { Module, type INestMicroservice, type Provider, type Type } from '@nestj
 import { NestFactory } from '@nestjs/core';
 import { afterEach } from 'vitest';
 
-import { RookeryClient, RookeryModule, RookeryServer, memoryRegistry, type MemoryRegistry, type RookeryOptions } from '../../lib/index.js';
+import {
+  RookeryClient,
+  RookeryModule,
+  RookeryServer,
+  memoryRegistry,
+  type MemoryRegistry,
+  type RookeryOptions,
+} from '../../lib/index.js';
 import type { RookeryClientOptions } from '../../lib/microservice/rookery-options.js';
 
 /** Some handlers of these tests never end. */
@@ -41,13 +48,20 @@ export class Colony {
 
   async service({ controllers = [], providers = [], options = {}, configure }: ServiceSetup): Promise<RunningService> {
     const registry = options.registry ?? this.registry.connect();
-    @Module({ imports: [RookeryModule.forRoot({ service: 'orders', snapshotDir: false, drain: QUICK_DRAIN, ...options, registry })], controllers, providers })
+    @Module({
+      imports: [
+        RookeryModule.forRoot({ service: 'orders', snapshotDir: false, drain: QUICK_DRAIN, ...options, registry }),
+      ],
+      controllers,
+      providers,
+    })
     class ServiceModule {}
 
-    const app = await NestFactory.createMicroservice<object>(
-      ServiceModule,
-      { useFactory: (strategy: RookeryServer) => ({ strategy }), inject: [RookeryServer], logger: false } as never,
-    );
+    const app = await NestFactory.createMicroservice<object>(ServiceModule, {
+      useFactory: (strategy: RookeryServer) => ({ strategy }),
+      inject: [RookeryServer],
+      logger: false,
+    } as never);
     configure?.(app);
     closing(app);
     await app.listen();

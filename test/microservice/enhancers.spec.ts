@@ -125,7 +125,10 @@ describe('what stands around a handler works as on Transport.TCP', () => {
     await colony.service({ controllers: [Plain] });
     const client = colony.client();
     expect(await client.call('guarded', {}, { metadata: { tenant: 'acme' } })).toBe('in');
-    expect(await errorOf(client.call('guarded'))).toMatchObject({ message: 'Forbidden resource', reason: 'HANDLER_THREW' });
+    expect(await errorOf(client.call('guarded'))).toMatchObject({
+      message: 'Forbidden resource',
+      reason: 'HANDLER_THREW',
+    });
   });
 
   it('pipes of a handler and of a parameter', async () => {
@@ -166,9 +169,18 @@ describe('what stands around a handler works as on Transport.TCP', () => {
     const client = colony.client();
     const metadata = { tenant: 'acme' };
     expect(await client.call('unguarded', 4, { metadata })).toEqual({ value: 8 });
-    expect(await errorOf(client.call('unguarded', 4))).toMatchObject({ code: 'PERMISSION_DENIED', message: 'Forbidden resource' });
-    expect(await errorOf(client.call('http', 0, { metadata }))).toMatchObject({ code: 'NOT_FOUND', message: 'no such order' });
-    expect(await errorOf(client.call('rookery', 0, { metadata }))).toMatchObject({ code: 'UNAVAILABLE', data: { reason: 'NO_INSTANCE' } });
+    expect(await errorOf(client.call('unguarded', 4))).toMatchObject({
+      code: 'PERMISSION_DENIED',
+      message: 'Forbidden resource',
+    });
+    expect(await errorOf(client.call('http', 0, { metadata }))).toMatchObject({
+      code: 'NOT_FOUND',
+      message: 'no such order',
+    });
+    expect(await errorOf(client.call('rookery', 0, { metadata }))).toMatchObject({
+      code: 'UNAVAILABLE',
+      data: { reason: 'NO_INSTANCE' },
+    });
   });
 
   it('request-scoped controllers', async () => {

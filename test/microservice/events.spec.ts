@@ -91,7 +91,9 @@ describe('an event', () => {
     const colony = new Colony();
     await colony.service({ controllers });
     const acked = new RookeryRecordBuilder('e').setAck().build();
-    expect(await errorOf(lastValueFrom(colony.client().emit('order.failed', acked)))).toMatchObject({ reason: 'HANDLER_THREW' });
+    expect(await errorOf(lastValueFrom(colony.client().emit('order.failed', acked)))).toMatchObject({
+      reason: 'HANDLER_THREW',
+    });
   });
 
   it('completes once it is written where no acknowledgement is wanted, also for who subscribes late', async () => {

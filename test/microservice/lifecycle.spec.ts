@@ -1,4 +1,12 @@
-import { Controller, Injectable, Module, type INestApplication, type OnApplicationBootstrap, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import {
+  Controller,
+  Injectable,
+  Module,
+  type INestApplication,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ClientsModule, MessagePattern, type ClientProxy } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
@@ -165,7 +173,9 @@ describe('the module', () => {
     }
     @Module({
       imports: [
-        RookeryModule.forRootAsync({ useFactory: async () => ({ registry: colony.registry.connect(), snapshotDir: false as const }) }),
+        RookeryModule.forRootAsync({
+          useFactory: async () => ({ registry: colony.registry.connect(), snapshotDir: false as const }),
+        }),
         RookeryModule.forClients(['orders', { service: 'stock', deadline: '1s' }]),
       ],
       providers: [Checkout],
@@ -175,7 +185,9 @@ describe('the module', () => {
     expect(await firstValueFrom(app.get(Checkout).orders.send('get', {}))).toBe(true);
     expect(app.get<RookeryClient>(getClientToken('stock')).service).toBe('stock');
     expect(app.get<MemoryRegistry>(ServiceRegistry).name).toBe('memory');
-    expect(await errorOf(app.get<RookeryClient>(getClientToken('stock')).call('x'))).toMatchObject({ reason: 'NO_INSTANCE' });
+    expect(await errorOf(app.get<RookeryClient>(getClientToken('stock')).call('x'))).toMatchObject({
+      reason: 'NO_INSTANCE',
+    });
   });
 
   it('also works with Nest’s own ClientsModule', async () => {
@@ -186,7 +198,11 @@ describe('the module', () => {
         ClientsModule.registerAsync([
           {
             name: 'ORDERS',
-            useFactory: () => ({ customClass: RookeryClient, options: { service: 'orders', registry: colony.registry, snapshotDir: false } }) as never,
+            useFactory: () =>
+              ({
+                customClass: RookeryClient,
+                options: { service: 'orders', registry: colony.registry, snapshotDir: false },
+              }) as never,
           },
         ]),
       ],
@@ -197,7 +213,8 @@ describe('the module', () => {
   });
 
   it('leaves no handle, timer or listener behind', async () => {
-    const handles = () => process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCP') || kind === 'Timeout').length;
+    const handles = () =>
+      process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCP') || kind === 'Timeout').length;
     const listeners = () => process.eventNames().reduce((sum, event) => sum + process.listenerCount(event), 0);
     const before = { handles: handles(), listeners: listeners() };
     for (let round = 0; round < 3; round++) {

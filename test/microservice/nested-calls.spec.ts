@@ -46,9 +46,15 @@ describe('a call from within a handler', () => {
   it('inherits correlation id and deadline over three hops, without a word about it', async () => {
     const colony = new Colony();
     await colony.service({ controllers: [Third], options: { service: 'third' } });
-    for (const [service, controller, next] of [['second', Second, 'third'], ['first', First, 'second']] as const) {
+    for (const [service, controller, next] of [
+      ['second', Second, 'third'],
+      ['first', First, 'second'],
+    ] as const) {
       @Module({
-        imports: [RookeryModule.forRoot({ service, registry: colony.registry.connect(), snapshotDir: false }), RookeryModule.forClients([next])],
+        imports: [
+          RookeryModule.forRoot({ service, registry: colony.registry.connect(), snapshotDir: false }),
+          RookeryModule.forClients([next]),
+        ],
         controllers: [controller],
       })
       class HopModule {}
@@ -59,7 +65,9 @@ describe('a call from within a handler', () => {
       } as never);
       await closing(app).listen();
     }
-    const traces = await colony.client({ service: 'first' }).call<Trace[]>('trace', {}, { timeout: '700ms', metadata: { 'x-correlation-id': 'c-1' } });
+    const traces = await colony
+      .client({ service: 'first' })
+      .call<Trace[]>('trace', {}, { timeout: '700ms', metadata: { 'x-correlation-id': 'c-1' } });
     expect(traces.map(({ correlationId }) => correlationId)).toEqual(['c-1', 'c-1', 'c-1']);
     const times = traces.map(({ remainingMs }) => remainingMs);
     expect(times[0]).toBeLessThanOrEqual(700);

@@ -25,7 +25,13 @@ vi.mock('../../lib/wire/auth.js', async (original) => ({
 }));
 
 const WINDOW_BYTES = 64;
-const LIMITS = { ...TRANSPORT_LIMITS, maxFrameBytes: 16_384, maxInFlightPerConnection: 4, streamWindowBytes: WINDOW_BYTES, maxSendBufferBytes: 4_096 };
+const LIMITS = {
+  ...TRANSPORT_LIMITS,
+  maxFrameBytes: 16_384,
+  maxInFlightPerConnection: 4,
+  streamWindowBytes: WINDOW_BYTES,
+  maxSendBufferBytes: 4_096,
+};
 const PEER_LIMITS = { maxFrameBytes: 16_384, streamWindowBytes: WINDOW_BYTES, maxInFlight: 4 };
 const KEYS = new KeyRing({ secrets: ['correct horse battery staple'] });
 const CODECS = [jsonCodec()];
@@ -60,14 +66,21 @@ async function play(run: Run, stages: readonly Stage[]): Promise<Outcome> {
   await settled();
   run.finish();
   const { closedWith } = run;
-  if (closedWith !== undefined && !RookeryError.is(closedWith)) throw new Error('an error of no catalogue', { cause: closedWith });
+  if (closedWith !== undefined && !RookeryError.is(closedWith))
+    throw new Error('an error of no catalogue', { cause: closedWith });
   return { told: run.told, written: run.socket.written.toString('hex'), error: closedWith?.message ?? '' };
 }
 
 /** Plays the session as a whole and in pieces. */
 async function playTwice(start: () => Run, stages: readonly Buffer[], draw: Draw): Promise<Outcome> {
-  const whole = await play(start(), stages.map((bytes) => [bytes]));
-  const inPieces = await play(start(), stages.map((bytes) => chunked(bytes, draw)));
+  const whole = await play(
+    start(),
+    stages.map((bytes) => [bytes]),
+  );
+  const inPieces = await play(
+    start(),
+    stages.map((bytes) => chunked(bytes, draw)),
+  );
   if (JSON.stringify(inPieces) !== JSON.stringify(whole)) {
     throw new Error(`cut otherwise it comes to ${JSON.stringify(inPieces)} instead of ${JSON.stringify(whole)}`);
   }
@@ -76,7 +89,15 @@ async function playTwice(start: () => Run, stages: readonly Buffer[], draw: Draw
 
 function framesOf(bytes: Buffer): Frame[] {
   const frames: Frame[] = [];
-  const onFrame = (type: number, flags: number, code: number, callId: number, read: Buffer, start: number, end: number) => {
+  const onFrame = (
+    type: number,
+    flags: number,
+    code: number,
+    callId: number,
+    read: Buffer,
+    start: number,
+    end: number,
+  ) => {
     frames.push({ type, flags, code, callId, payload: Buffer.from(read.subarray(start, end)) });
   };
   const decoder = new FrameDecoder({ onFrame }, 1 << 24);
@@ -143,7 +164,7 @@ describe('ServerConnection, fuzzed', () => {
         if (taken !== endless) throw new Error(`${taken} slots are taken, and ${endless} handlers run`);
       },
     };
-    new ServerConnection(socket.asSocket(), {
+    const connection = new ServerConnection(socket.asSocket(), {
       self: { service: 'orders', instance: 'orders-1' },
       keys: hasKeys ? KEYS : new KeyRing(undefined),
       codecs: CODECS,
@@ -158,6 +179,7 @@ describe('ServerConnection, fuzzed', () => {
       onReady: () => told.push('ready'),
       onClosed: (_, error) => (run.closedWith = error),
     });
+    if (connection.isAuthenticated) throw new Error('authenticated before a byte was read');
     return run;
   }
 
@@ -177,8 +199,17 @@ describe('ServerConnection, fuzzed', () => {
     const frames = framesOf(bytes);
     const fatal = frames.findIndex(({ type, code }) => type === FrameType.GOAWAY && code !== 0);
     if (fatal >= 0 && fatal !== frames.length - 1) throw new Error('something was sent after the last GOAWAY');
-    const mayCome = [FrameType.HELLO, FrameType.AUTH, FrameType.MANIFEST, FrameType.REPLY, FrameType.ERROR, FrameType.PONG, FrameType.GOAWAY] as number[];
-    for (const { type } of frames) if (!mayCome.includes(type)) throw new Error(`the server sent a frame of type ${type}`);
+    const mayCome = [
+      FrameType.HELLO,
+      FrameType.AUTH,
+      FrameType.MANIFEST,
+      FrameType.REPLY,
+      FrameType.ERROR,
+      FrameType.PONG,
+      FrameType.GOAWAY,
+    ] as number[];
+    for (const { type } of frames)
+      if (!mayCome.includes(type)) throw new Error(`the server sent a frame of type ${type}`);
   }
 
   it('does the same however its bytes are cut, ends every call once, and runs nothing after its end', async () => {
@@ -188,7 +219,10 @@ describe('ServerConnection, fuzzed', () => {
     await fuzz(fuzzPlan('server connection', 6_000), async (draw) => {
       const hasKeys = draw(8) === 0;
       const pick = () => Array.from({ length: 1 + draw(6) }, () => CLIENT_FRAMES[draw(CLIENT_FRAMES.length)]!);
-      const opening = draw(4) === 0 ? mutated([PREFACE, hasKeys ? helloWithKeys : hello], CLIENT_FRAMES, draw) : Buffer.concat([PREFACE, hello]);
+      const opening =
+        draw(4) === 0
+          ? mutated([PREFACE, hasKeys ? helloWithKeys : hello], CLIENT_FRAMES, draw)
+          : Buffer.concat([PREFACE, hello]);
       const stages = [opening, ...Array.from({ length: 1 + draw(3) }, () => mutated(pick(), CLIENT_FRAMES, draw))];
       checkWritten((await playTwice(() => serverRun(hasKeys), stages, draw)).written);
     });
@@ -290,7 +324,8 @@ describe('ClientConnection, fuzzed', () => {
       },
       finish: () => {
         if (calls.some(({ isOver }) => !isOver)) throw new Error('a call never ended');
-        if (told.filter((what) => what.startsWith('closed')).length !== 1) throw new Error('not told once that it closed');
+        if (told.filter((what) => what.startsWith('closed')).length !== 1)
+          throw new Error('not told once that it closed');
       },
     };
     return run;
@@ -299,12 +334,17 @@ describe('ClientConnection, fuzzed', () => {
   it('does the same however its bytes are cut, and ends every call exactly once', async () => {
     const before = prototypeState();
     const hello = frame(FrameType.HELLO, { payload: serverHello({ limits: PEER_LIMITS }) });
-    const manifest = frame(FrameType.MANIFEST, { payload: '{"patterns":[{"pattern":"a","kind":"message"},{"pattern":"b","kind":"message","timeoutMs":5}]}' });
+    const manifest = frame(FrameType.MANIFEST, {
+      payload: '{"patterns":[{"pattern":"a","kind":"message"},{"pattern":"b","kind":"message","timeoutMs":5}]}',
+    });
     const proof = frame(FrameType.AUTH, { payload: Buffer.alloc(32, 7) });
     await fuzz(fuzzPlan('client connection', 6_000), async (draw) => {
       const hasKeys = draw(16) === 0;
       const pick = () => Array.from({ length: 1 + draw(6) }, () => SERVER_FRAMES[draw(SERVER_FRAMES.length)]!);
-      const opening = draw(4) === 0 ? mutated([PREFACE, hello, manifest], [...SERVER_FRAMES, proof, hello], draw) : Buffer.concat([PREFACE, hello, manifest]);
+      const opening =
+        draw(4) === 0
+          ? mutated([PREFACE, hello, manifest], [...SERVER_FRAMES, proof, hello], draw)
+          : Buffer.concat([PREFACE, hello, manifest]);
       const stages = [opening, ...Array.from({ length: 1 + draw(3) }, () => mutated(pick(), SERVER_FRAMES, draw))];
       await playTwice(() => clientRun(hasKeys), stages, draw);
     });

@@ -34,7 +34,15 @@ class Reader {
   readonly decoder: FrameDecoder;
 
   constructor() {
-    const onFrame = (type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number) => {
+    const onFrame = (
+      type: number,
+      flags: number,
+      code: number,
+      callId: number,
+      bytes: Buffer,
+      start: number,
+      end: number,
+    ) => {
       const writer = new FrameWriter(LIMIT);
       const at = writer.begin(type, flags, code, callId);
       writer.raw(bytes.subarray(start, end));
@@ -66,9 +74,10 @@ function expectation(bytes: Buffer): { frames: string[]; reason: string | undefi
   const frames: string[] = [];
   const prefaceBytes = Math.min(PREFACE.length, bytes.length);
   for (let at = 0; at < prefaceBytes; at++) {
-    if (bytes[at] !== PREFACE[at]) return { frames, reason: at === PREFACE.length - 1 ? 'VERSION_UNSUPPORTED' : 'HANDSHAKE_FAILED' };
+    if (bytes[at] !== PREFACE[at])
+      return { frames, reason: at === PREFACE.length - 1 ? 'VERSION_UNSUPPORTED' : 'HANDSHAKE_FAILED' };
   }
-  for (let at = PREFACE.length; at + HEADER_BYTES <= bytes.length; ) {
+  for (let at = PREFACE.length; at + HEADER_BYTES <= bytes.length;) {
     const length = bytes.readUInt32BE(at);
     if (length > LIMIT) return { frames, reason: 'FRAME_TOO_LARGE' };
     const end = at + HEADER_BYTES + length;
@@ -94,7 +103,8 @@ describe('FrameDecoder, fuzzed', () => {
       if (frames.length !== expected.frames.length || frames.some((text, index) => text !== expected.frames[index])) {
         throw new Error(`other frames than expected from ${bytes.toString('hex')}`);
       }
-      if (error?.reason !== expected.reason) throw new Error(`${error?.reason} instead of ${expected.reason} from ${bytes.toString('hex')}`);
+      if (error?.reason !== expected.reason)
+        throw new Error(`${error?.reason} instead of ${expected.reason} from ${bytes.toString('hex')}`);
     });
     expect(prototypeState()).toBe(before);
   }, 3_600_000);
@@ -102,17 +112,28 @@ describe('FrameDecoder, fuzzed', () => {
   it.each<[string, (megabytes: number) => Buffer[]]>([
     ['small frames in chunks of 64 KiB', (megabytes) => slices(repeated(frame(FrameType.PING), megabytes), 65_536)],
     ['small frames in chunks of 7 bytes', (megabytes) => slices(repeated(frame(FrameType.PING), megabytes / 8), 7)],
-    ['frames of 16 KiB in chunks of 100 bytes', (megabytes) => slices(repeated(frame(FrameType.REPLY, { payload: Buffer.alloc(LIMIT) }), megabytes), 100)],
-    ['frames of 1,000 bytes in chunks of 1,460', (megabytes) => slices(repeated(frame(FrameType.REPLY, { payload: Buffer.alloc(1_000) }), megabytes), 1_460)],
-  ])('takes twice the time for twice the bytes: %s', (_, chunksOf) => {
-    const once = chunksOf(2);
-    const twice = chunksOf(4);
-    decode(once);
-    let best = Infinity;
-    // A noisy machine gets several chances; work that grows faster than its input fails all of them.
-    for (let attempt = 0; attempt < 8 && best > 2.3; attempt++) best = Math.min(best, cpuMs(() => decode(twice)) / cpuMs(() => decode(once)));
-    expect(best).toBeLessThanOrEqual(2.3);
-  }, 60_000);
+    [
+      'frames of 16 KiB in chunks of 100 bytes',
+      (megabytes) => slices(repeated(frame(FrameType.REPLY, { payload: Buffer.alloc(LIMIT) }), megabytes), 100),
+    ],
+    [
+      'frames of 1,000 bytes in chunks of 1,460',
+      (megabytes) => slices(repeated(frame(FrameType.REPLY, { payload: Buffer.alloc(1_000) }), megabytes), 1_460),
+    ],
+  ])(
+    'takes twice the time for twice the bytes: %s',
+    (_, chunksOf) => {
+      const once = chunksOf(2);
+      const twice = chunksOf(4);
+      decode(once);
+      let best = Infinity;
+      // A noisy machine gets several chances; work that grows faster than its input fails all of them.
+      for (let attempt = 0; attempt < 8 && best > 2.3; attempt++)
+        best = Math.min(best, cpuMs(() => decode(twice)) / cpuMs(() => decode(once)));
+      expect(best).toBeLessThanOrEqual(2.3);
+    },
+    60_000,
+  );
 });
 
 function decode(chunks: readonly Buffer[]): void {

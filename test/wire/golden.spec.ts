@@ -24,8 +24,15 @@ interface Frame {
 
 function read(name: string): Frame {
   const frames: Frame[] = [];
-  const onFrame = (type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number) =>
-    void frames.push({ type, flags, code, callId, payload: bytes.subarray(start, end) });
+  const onFrame = (
+    type: number,
+    flags: number,
+    code: number,
+    callId: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ) => void frames.push({ type, flags, code, callId, payload: bytes.subarray(start, end) });
   new FrameDecoder({ onFrame }, WIRE_LIMITS.maxFrameBytes).push(Buffer.concat([PREFACE, golden(name)]));
   expect(frames).toHaveLength(1);
   return frames[0]!;
@@ -91,7 +98,9 @@ describe('the golden frames of version 1', () => {
 
   it('prove a secret over the exact bytes of both hellos', () => {
     const keys = new KeyRing({ secrets: [SECRET] });
-    const [client, server] = ['client/hello-with-keys', 'server/hello-with-key'].map((name) => golden(name).subarray(HEADER_BYTES));
+    const [client, server] = ['client/hello-with-keys', 'server/hello-with-key'].map((name) =>
+      golden(name).subarray(HEADER_BYTES),
+    );
     const key = decodeServerHello(server!).key!;
     expect(decodeClientHello(client!).keys).toEqual([key]);
     for (const role of ['client', 'server'] as const) {

@@ -33,13 +33,15 @@ const named = (from: Record<string, number>) =>
 
 describe('PROTOCOL.md', () => {
   it('lists the frame types that the code has', () => {
-    const types = rows('1. Stream').filter(([code, name]) => /^`0x[0-9a-f]{2}`$/.test(code!) && name! in FrameType);
+    const types = rows('1. Stream').filter(
+      ([code, name]) => /^`0x[0-9a-f]{2}`$/.test(code!) && String(name) in FrameType,
+    );
     expect(types.map(([code, name]) => `${name} ${Number(bare(code!))}`).toSorted()).toEqual(named(FrameType));
   });
 
   it('lists the flags that the code has', () => {
     const flags = rows('1. Stream').filter(
-      ([bit, name]) => /^`0x[0-9a-f]{2}`$/.test(bit!) && name! in Flag && !(name! in FrameType),
+      ([bit, name]) => /^`0x[0-9a-f]{2}`$/.test(bit!) && String(name) in Flag && !(String(name) in FrameType),
     );
     expect(flags.map(([bit, name]) => `${name} ${Number(bare(bit!))}`).toSorted()).toEqual(named(Flag));
   });

@@ -39,7 +39,14 @@ describe('retry', () => {
     expect(heard.told).toEqual(isRepeated ? [] : ['fail CONNECTION_LOST']);
   });
 
-  const WORTH_IT: Reason[] = ['CONNECT_FAILED', 'HANDSHAKE_FAILED', 'WRONG_INSTANCE', 'CONNECTION_LOST', 'PEER_DRAINING', 'SERVER_BUSY'];
+  const WORTH_IT: Reason[] = [
+    'CONNECT_FAILED',
+    'HANDSHAKE_FAILED',
+    'WRONG_INSTANCE',
+    'CONNECTION_LOST',
+    'PEER_DRAINING',
+    'SERVER_BUSY',
+  ];
 
   it.each(Object.keys(ERROR_CATALOGUE) as Reason[])('after %s only where another instance may do better', (reason) => {
     start();
@@ -57,7 +64,8 @@ describe('retry', () => {
 
   it('makes as many attempts as it may, and then tells the last failure', () => {
     start();
-    for (const reason of ['SERVER_BUSY', 'PEER_DRAINING', 'CONNECT_FAILED'] as const) bottom.last.replies.fail(failure(reason));
+    for (const reason of ['SERVER_BUSY', 'PEER_DRAINING', 'CONNECT_FAILED'] as const)
+      bottom.last.replies.fail(failure(reason));
     expect(bottom.attempts).toHaveLength(3);
     expect(heard.told).toEqual(['fail CONNECT_FAILED']);
   });
@@ -117,7 +125,11 @@ describe('retry', () => {
   });
 
   it('shares one budget among all calls of a client', () => {
-    const layer = retry<TestCall>({ attempts: 2, budget: { ratio: 0, minPerSecond: 0.3 } }, clock, () => 0.5)(bottom.invoke);
+    const layer = retry<TestCall>(
+      { attempts: 2, budget: { ratio: 0, minPerSecond: 0.3 } },
+      clock,
+      () => 0.5,
+    )(bottom.invoke);
     for (let made = 0; made < 10; made++) {
       layer(new TestCall(clock.now() + 1_000), heard);
       bottom.last.replies.fail(failure('SERVER_BUSY'));

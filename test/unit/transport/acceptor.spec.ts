@@ -42,7 +42,12 @@ describe('Acceptor', () => {
 
   it('does not lose a place to a client that comes and goes, however far it got', async () => {
     const { acceptor, port } = await serve(ECHO, { limits: { maxUnauthenticated: 3 } });
-    const openings = [Buffer.alloc(0), PREFACE, Buffer.from('GET /'), Buffer.concat([PREFACE, frame(FrameType.HELLO, { payload: clientHello() })])];
+    const openings = [
+      Buffer.alloc(0),
+      PREFACE,
+      Buffer.from('GET /'),
+      Buffer.concat([PREFACE, frame(FrameType.HELLO, { payload: clientHello() })]),
+    ];
     for (let round = 0; round < 12; round++) {
       const socket = await silent(port);
       socket.end(openings[round % openings.length]!);

@@ -70,11 +70,14 @@ describe('a server with a secret', () => {
   it.each<[string, (answer: Buffer, proof: Buffer) => Buffer]>([
     ['its own proof sent back', (_answer, proof) => proof],
     ['a proof by another secret', (answer) => ring(OTHER).prove(ring(OTHER).ids[0]!, 'client', hello, answer)],
-    ['a proof over a hello with one byte changed', (answer) => {
-      const tampered = Buffer.from(hello);
-      tampered[tampered.length - 3]! ^= 1;
-      return keys.prove(keys.ids[0]!, 'client', tampered, answer);
-    }],
+    [
+      'a proof over a hello with one byte changed',
+      (answer) => {
+        const tampered = Buffer.from(hello);
+        tampered[tampered.length - 3]! ^= 1;
+        return keys.prove(keys.ids[0]!, 'client', tampered, answer);
+      },
+    ],
     ['a proof over another server’s hello', () => keys.prove(keys.ids[0]!, 'client', hello, serverHello())],
     ['half a proof', (answer) => keys.prove(keys.ids[0]!, 'client', hello, answer).subarray(0, 16)],
     ['no proof', () => Buffer.alloc(0)],
@@ -116,7 +119,11 @@ describe('a client with a secret', () => {
     const { port, peers } = await rawServer(async (peer) => {
       const { payload } = await peer.next(FrameType.HELLO);
       const answer = serverHello({ key: keys.ids[0] });
-      peer.send(PREFACE, frame(FrameType.HELLO, { payload: answer }), frame(FrameType.AUTH, { payload: prove(payload, answer) }));
+      peer.send(
+        PREFACE,
+        frame(FrameType.HELLO, { payload: answer }),
+        frame(FrameType.AUTH, { payload: prove(payload, answer) }),
+      );
     });
     expect(await errorOf(dial(port, { keys }))).toMatchObject({ reason: 'AUTHENTICATION_FAILED' });
     await peers[0]!.closed;

@@ -31,15 +31,28 @@ describe('a call', () => {
     const line = await dial(port);
     expect(line.connection.announced({ kind: 'message', pattern: 'echo' } as never)).toMatchObject({ index: 0 });
     const peer = await (await rawClient(port)).greet();
-    peer.send(frame(FrameType.REQUEST, { callId: 1, code: 0, payload: Buffer.concat([Buffer.from([0, 0, 4, 0]), Buffer.from('7')]) }));
+    peer.send(
+      frame(FrameType.REQUEST, {
+        callId: 1,
+        code: 0,
+        payload: Buffer.concat([Buffer.from([0, 0, 4, 0]), Buffer.from('7')]),
+      }),
+    );
     peer.send(request(2, 'echo', 7));
-    expect([(await peer.next(FrameType.REPLY)).payload.toString(), (await peer.next(FrameType.REPLY)).payload.toString()]).toEqual(['7', '7']);
+    expect([
+      (await peer.next(FrameType.REPLY)).payload.toString(),
+      (await peer.next(FrameType.REPLY)).payload.toString(),
+    ]).toEqual(['7', '7']);
   });
 
   it('without a handler is refused, by index as by text', async () => {
     const { port } = await serve({ echo: (data) => data, 'an.event': { kind: 'event', handle: () => undefined } });
     const line = await dial(port);
-    expect(await errorOf(line.ask('nope'))).toMatchObject({ reason: 'NO_HANDLER', outcome: 'refused', code: 'UNIMPLEMENTED' });
+    expect(await errorOf(line.ask('nope'))).toMatchObject({
+      reason: 'NO_HANDLER',
+      outcome: 'refused',
+      code: 'UNIMPLEMENTED',
+    });
     expect(await errorOf(line.ask('an.event'))).toMatchObject({ reason: 'NO_HANDLER' });
     const peer = await (await rawClient(port)).greet();
     for (const code of [1, 2, 0xffff]) {
@@ -49,7 +62,12 @@ describe('a call', () => {
   });
 
   it.each<[string, () => unknown]>([
-    ['throws an Error', () => { throw new Error('sold out'); }],
+    [
+      'throws an Error',
+      () => {
+        throw new Error('sold out');
+      },
+    ],
     ['throws later', () => Promise.reject(new Error('sold out'))],
     ['throws text', () => throwing('sold out')],
     ['throws an object', () => throwing({ message: 'sold out' })],
@@ -60,9 +78,19 @@ describe('a call', () => {
   });
 
   const untouchable = () => new Proxy({}, { get: () => throwing(new Error('gotcha')) });
-  const brokenIterable = () => ({ [Symbol.asyncIterator]() { throw new Error('gotcha'); } });
-  const brokenObservable = () => ({ subscribe() { throw new Error('gotcha'); } });
-  const unprintable = () => { throw Object.assign(new Error('x'), { message: Symbol('gotcha') }); };
+  const brokenIterable = () => ({
+    [Symbol.asyncIterator]() {
+      throw new Error('gotcha');
+    },
+  });
+  const brokenObservable = () => ({
+    subscribe() {
+      throw new Error('gotcha');
+    },
+  });
+  const unprintable = () => {
+    throw Object.assign(new Error('x'), { message: Symbol('gotcha') });
+  };
 
   it.each<[string, () => unknown]>([
     ['returns a thing that cannot even be asked for its `then`', untouchable],
@@ -72,10 +100,19 @@ describe('a call', () => {
     ['returns a promise of a thing that cannot be subscribed to', async () => brokenObservable()],
     ['throws an error that cannot be told', unprintable],
     ['returns what the codec cannot write', () => 1n],
-    ['streams what the codec cannot write', async function* () { yield 1n; }],
+    [
+      'streams what the codec cannot write',
+      async function* () {
+        yield 1n;
+      },
+    ],
     ['throws null', () => throwing(null)],
   ])('whose handler %s fails alone: the connection and its other calls go on', async (_, handle) => {
-    const { acceptor, port } = await serve({ odd: handle, echo: (data) => data, wait: () => pause(50).then(() => 'waited') });
+    const { acceptor, port } = await serve({
+      odd: handle,
+      echo: (data) => data,
+      wait: () => pause(50).then(() => 'waited'),
+    });
     const line = await dial(port);
     const other = line.ask('wait');
     expect(await errorOf(line.ask('odd'))).toMatchObject({ outcome: 'handled' });
@@ -88,7 +125,13 @@ describe('a call', () => {
     let runs = 0;
     const { acceptor, port } = await serve({ echo: () => void runs++ });
     const peer = await (await rawClient(port)).greet();
-    peer.send(frame(FrameType.REQUEST, { flags: Flag.PATTERN, callId: 1, payload: Buffer.concat([callHead('echo'), Buffer.from('{')]) }));
+    peer.send(
+      frame(FrameType.REQUEST, {
+        flags: Flag.PATTERN,
+        callId: 1,
+        payload: Buffer.concat([callHead('echo'), Buffer.from('{')]),
+      }),
+    );
     const refusal = await peer.next(FrameType.ERROR);
     expect(refusal.flags).toBe(Flag.REFUSED);
     expect(JSON.parse(refusal.payload.toString())).toMatchObject({ reason: 'DECODE_FAILED' });
@@ -98,9 +141,18 @@ describe('a call', () => {
   it('that cannot be written fails at once, and takes no place', async () => {
     const { port } = await serve({ echo: (data) => data }, { limits: { maxFrameBytes: 20_000 } });
     const line = await dial(port);
-    expect(await errorOf(line.ask('echo', { big: 1n }))).toMatchObject({ reason: 'ENCODE_FAILED', outcome: 'never-sent' });
-    expect(await errorOf(line.ask('echo', 'x'.repeat(20_000)))).toMatchObject({ reason: 'FRAME_TOO_LARGE', outcome: 'never-sent' });
-    expect(await errorOf(line.ask('p'.repeat(300)))).toMatchObject({ reason: 'PATTERN_INVALID', outcome: 'never-sent' });
+    expect(await errorOf(line.ask('echo', { big: 1n }))).toMatchObject({
+      reason: 'ENCODE_FAILED',
+      outcome: 'never-sent',
+    });
+    expect(await errorOf(line.ask('echo', 'x'.repeat(20_000)))).toMatchObject({
+      reason: 'FRAME_TOO_LARGE',
+      outcome: 'never-sent',
+    });
+    expect(await errorOf(line.ask('p'.repeat(300)))).toMatchObject({
+      reason: 'PATTERN_INVALID',
+      outcome: 'never-sent',
+    });
     expect(line.connection.inFlight).toBe(0);
     expect(await line.ask('echo', 'fine')).toBe('fine');
   });
@@ -113,18 +165,26 @@ describe('a call', () => {
 });
 
 describe('an event', () => {
-  const eventHandler = (handle: (data: unknown, call: IncomingCall) => unknown) => ({ placed: { kind: 'event' as const, handle } });
+  const eventHandler = (handle: (data: unknown, call: IncomingCall) => unknown) => ({
+    placed: { kind: 'event' as const, handle },
+  });
   const event = (flags: number, callId: number, body: unknown) =>
     frame(FrameType.EVENT, { flags: Flag.PATTERN | flags, callId, payload: callHead('placed', body) });
 
   it('is answered by nobody, whatever becomes of it', async () => {
     const seen: unknown[] = [];
-    const { acceptor, port } = await serve(eventHandler((data) => {
-      seen.push(data);
-      throw new Error('no');
-    }));
+    const { acceptor, port } = await serve(
+      eventHandler((data) => {
+        seen.push(data);
+        throw new Error('no');
+      }),
+    );
     const peer = await (await rawClient(port)).greet();
-    peer.send(event(0, 0, 1), event(0, 0, 2), frame(FrameType.EVENT, { flags: Flag.PATTERN, payload: callHead('unknown') }));
+    peer.send(
+      event(0, 0, 1),
+      event(0, 0, 2),
+      frame(FrameType.EVENT, { flags: Flag.PATTERN, payload: callHead('unknown') }),
+    );
     await peer.settled();
     expect(seen).toEqual([1, 2]);
     expect(peer.frames.filter(({ type }) => type === FrameType.ERROR || type === FrameType.REPLY)).toEqual([]);
@@ -132,10 +192,12 @@ describe('an event', () => {
   });
 
   it('with ACK is answered when its handler has ended, or failed', async () => {
-    const { port } = await serve(eventHandler(async (data) => {
-      await pause(20);
-      if (data === 2) throw new Error('no');
-    }));
+    const { port } = await serve(
+      eventHandler(async (data) => {
+        await pause(20);
+        if (data === 2) throw new Error('no');
+      }),
+    );
     const peer = await (await rawClient(port)).greet();
     peer.send(event(Flag.ACK, 1, 1), event(Flag.ACK, 2, 2));
     expect(await peer.next(FrameType.REPLY)).toMatchObject({ callId: 1, flags: Flag.END });
@@ -309,7 +371,8 @@ describe('replies', () => {
         const pattern = patterns[Math.floor(rng() * patterns.length)]!;
         if (rng() < 0.1) {
           const parts = (await line.all('many', id, 20_000)) as [string, number][];
-          if (parts.map(([back, part]) => `${back}#${part}`).join() !== [0, 1, 2].map((part) => `${id}#${part}`).join()) wrong++;
+          if (parts.map(([back, part]) => `${back}#${part}`).join() !== [0, 1, 2].map((part) => `${id}#${part}`).join())
+            wrong++;
         } else if ((await line.ask(pattern, id, 20_000)) !== id) wrong++;
         if (rng() < 0.05) line.start(pattern, 'cancelled').cancel();
       }

@@ -60,7 +60,13 @@ export async function wayToOrders({ limits, ...options }: Setup = {}): Promise<W
   };
 }
 
-function ask(channel: Channel, pattern: string, data: unknown, options: OutgoingCallOptions, timeoutMs: number): Promise<unknown> {
+function ask(
+  channel: Channel,
+  pattern: string,
+  data: unknown,
+  options: OutgoingCallOptions,
+  timeoutMs: number,
+): Promise<unknown> {
   const now = performance.now();
   const call = new OutgoingCall('orders', 'message', pattern, data, options, now, now + timeoutMs, true);
   return new Promise((resolve, reject) => {

@@ -19,7 +19,8 @@ function odd(n: number, treat: (callId: number, peer: RawPeer) => boolean | void
     await peer.welcome([], identity(n));
     for (;;) {
       const { callId } = await peer.next(FrameType.REQUEST, 60_000);
-      if (treat(callId, peer) !== true) peer.send(frame(FrameType.REPLY, { flags: Flag.END, callId, payload: String(n) }));
+      if (treat(callId, peer) !== true)
+        peer.send(frame(FrameType.REPLY, { flags: Flag.END, callId, payload: String(n) }));
     }
   });
 }
@@ -27,7 +28,13 @@ function odd(n: number, treat: (callId: number, peer: RawPeer) => boolean | void
 describe('a call on a channel', () => {
   it('that an instance refuses unexecuted is made elsewhere, idempotent or not', async () => {
     const busy = await odd(1, (callId, peer) => {
-      peer.send(frame(FrameType.ERROR, { flags: Flag.REFUSED, callId, payload: '{"code":"RESOURCE_EXHAUSTED","reason":"SERVER_BUSY","message":"full"}' }));
+      peer.send(
+        frame(FrameType.ERROR, {
+          flags: Flag.REFUSED,
+          callId,
+          payload: '{"code":"RESOURCE_EXHAUSTED","reason":"SERVER_BUSY","message":"full"}',
+        }),
+      );
       return true;
     });
     const way = await wayToOrders();
@@ -68,7 +75,9 @@ describe('a call on a channel', () => {
       await way.announce(2, (await instance(2)).port);
       const outcomes: unknown[] = [];
       for (let call = 0; call < 4; call++) {
-        outcomes.push(await way.ask('who', undefined, { idempotent: isIdempotent }).catch(({ outcome }: RookeryError) => outcome));
+        outcomes.push(
+          await way.ask('who', undefined, { idempotent: isIdempotent }).catch(({ outcome }: RookeryError) => outcome),
+        );
       }
       expect(taken).toBe(1);
       return outcomes.map(String).toSorted();
@@ -118,7 +127,11 @@ describe('a call on a channel', () => {
 
   it('to a service that is nowhere fails at once, and says so', async () => {
     const way = await wayToOrders();
-    expect(await errorOf(way.ask('who'))).toMatchObject({ reason: 'NO_INSTANCE', outcome: 'never-sent', service: 'orders' });
+    expect(await errorOf(way.ask('who'))).toMatchObject({
+      reason: 'NO_INSTANCE',
+      outcome: 'never-sent',
+      service: 'orders',
+    });
   });
 
   it('to an instance of another name at the address was never sent', async () => {
@@ -141,7 +154,10 @@ describe('a call on a channel', () => {
 
 describe('a burst of calls on a cold channel', () => {
   it('opens as many connections as it needs, and fails none that fits', async () => {
-    const { acceptor, port } = await serve({ slow: (data) => pause(30).then(() => data) }, { self: identity(1), limits: { maxInFlightPerConnection: 10 } });
+    const { acceptor, port } = await serve(
+      { slow: (data) => pause(30).then(() => data) },
+      { self: identity(1), limits: { maxInFlightPerConnection: 10 } },
+    );
     const way = await wayToOrders();
     await way.announce(1, port);
     const answers = await Promise.all(Array.from({ length: 40 }, (_, index) => way.ask('slow', index)));
@@ -150,10 +166,15 @@ describe('a burst of calls on a cold channel', () => {
   });
 
   it('fails those that do not, and says that it is this client’s own limit', async () => {
-    const { port } = await serve({ slow: (data) => pause(30).then(() => data) }, { self: identity(1), limits: { maxInFlightPerConnection: 2 } });
+    const { port } = await serve(
+      { slow: (data) => pause(30).then(() => data) },
+      { self: identity(1), limits: { maxInFlightPerConnection: 2 } },
+    );
     const way = await wayToOrders({ maxConnectionsPerEndpoint: 2 });
     await way.announce(1, port);
-    const outcomes = await Promise.all(Array.from({ length: 6 }, () => way.ask('slow', 1).catch((error: { reason: string }) => error.reason)));
+    const outcomes = await Promise.all(
+      Array.from({ length: 6 }, () => way.ask('slow', 1).catch((error: { reason: string }) => error.reason)),
+    );
     expect(outcomes.filter((outcome) => outcome === 1)).toHaveLength(4);
     expect(outcomes.filter((outcome) => outcome === 'TOO_MANY_CALLS')).toHaveLength(2);
   });

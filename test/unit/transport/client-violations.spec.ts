@@ -4,9 +4,11 @@ import { FrameType, PREFACE } from '../../../lib/wire/frame.js';
 import { frame, rawServer, serverHello, u32, type RawPeer } from '../../wire/support/raw-peer.js';
 import { dial, errorOf, eventually, Line, dialer } from './support.js';
 
-const hello = (overrides?: Parameters<typeof serverHello>[0]) => frame(FrameType.HELLO, { payload: serverHello(overrides) });
+const hello = (overrides?: Parameters<typeof serverHello>[0]) =>
+  frame(FrameType.HELLO, { payload: serverHello(overrides) });
 const manifest = (patterns: object[] = []) => frame(FrameType.MANIFEST, { payload: JSON.stringify({ patterns }) });
-const reply = (callId: number, value: unknown, flags = 1) => frame(FrameType.REPLY, { flags, callId, payload: JSON.stringify(value) });
+const reply = (callId: number, value: unknown, flags = 1) =>
+  frame(FrameType.REPLY, { flags, callId, payload: JSON.stringify(value) });
 
 /** A server that answers every REQUEST as the test says. */
 async function answering(answer: (callId: number, peer: RawPeer) => void) {
@@ -31,14 +33,26 @@ describe('a client that connects', () => {
     ['another service', Buffer.concat([PREFACE, hello({ service: 'billing' })]), 'WRONG_INSTANCE'],
     ['another instance', Buffer.concat([PREFACE, hello({ instance: 'orders-2' })]), 'WRONG_INSTANCE'],
     ['a key although it has none', Buffer.concat([PREFACE, hello({ key: 'abc' })]), 'AUTHENTICATION_FAILED'],
-    ['a HELLO over 4 KiB', Buffer.concat([PREFACE, frame(FrameType.HELLO, { payload: Buffer.alloc(5_000, 32) })]), 'FRAME_TOO_LARGE'],
+    [
+      'a HELLO over 4 KiB',
+      Buffer.concat([PREFACE, frame(FrameType.HELLO, { payload: Buffer.alloc(5_000, 32) })]),
+      'FRAME_TOO_LARGE',
+    ],
     ['a MANIFEST before the HELLO', Buffer.concat([PREFACE, manifest()]), 'HANDSHAKE_FAILED'],
     ['a REPLY before the MANIFEST', Buffer.concat([PREFACE, hello(), reply(1, 1)]), 'HANDSHAKE_FAILED'],
     ['a PING before the MANIFEST', Buffer.concat([PREFACE, hello(), frame(FrameType.PING)]), 'HANDSHAKE_FAILED'],
     ['an extension frame before the MANIFEST', Buffer.concat([PREFACE, hello(), frame(0x90)]), 'HANDSHAKE_FAILED'],
     ['two HELLOs', Buffer.concat([PREFACE, hello(), hello()]), 'HANDSHAKE_FAILED'],
-    ['a proof nobody asked for', Buffer.concat([PREFACE, hello(), frame(FrameType.AUTH, { payload: Buffer.alloc(32) })]), 'HANDSHAKE_FAILED'],
-    ['a MANIFEST that is no manifest', Buffer.concat([PREFACE, hello(), frame(FrameType.MANIFEST, { payload: '[]' })]), 'HANDSHAKE_FAILED'],
+    [
+      'a proof nobody asked for',
+      Buffer.concat([PREFACE, hello(), frame(FrameType.AUTH, { payload: Buffer.alloc(32) })]),
+      'HANDSHAKE_FAILED',
+    ],
+    [
+      'a MANIFEST that is no manifest',
+      Buffer.concat([PREFACE, hello(), frame(FrameType.MANIFEST, { payload: '[]' })]),
+      'HANDSHAKE_FAILED',
+    ],
   ])('gives up on %s, and has sent no call', async (_, bytes, reason) => {
     const { port, peers } = await rawServer((peer) => peer.send(bytes));
     const error = await errorOf(dial(port, {}, { instanceId: 'orders-1' }));
@@ -151,7 +165,16 @@ describe('a connected client', () => {
       callId: 0,
       heldBytes: 0,
       owedBytes: 0,
-      call: new OutgoingCall('orders', 'message', 's', undefined, { isPulled: true }, 0, performance.now() + 5_000, true),
+      call: new OutgoingCall(
+        'orders',
+        'message',
+        's',
+        undefined,
+        { isPulled: true },
+        0,
+        performance.now() + 5_000,
+        true,
+      ),
       next: (value: unknown) => void values.push(value),
       last: () => undefined,
       complete: () => undefined,

@@ -56,7 +56,10 @@ describe('ConnectionPool', () => {
     let port = await deadPort();
     const pool = poolTo(() => port);
     const errors = await Promise.all([errorOf(pool.connect()), errorOf(pool.connect())]);
-    expect(errors.map(({ reason, outcome }) => `${reason} ${outcome}`)).toEqual(['CONNECT_FAILED never-sent', 'CONNECT_FAILED never-sent']);
+    expect(errors.map(({ reason, outcome }) => `${reason} ${outcome}`)).toEqual([
+      'CONNECT_FAILED never-sent',
+      'CONNECT_FAILED never-sent',
+    ]);
     expect(told).toEqual(['unreachable']);
 
     port = (await serve({})).port;
@@ -119,7 +122,8 @@ describe('ConnectionPool', () => {
   it('takes no connection into use that ended while it was greeted', async () => {
     const { port } = await rawServer((peer) => greetAndLeave(peer, Buffer.alloc(0)));
     const pool = poolTo(() => port);
-    for (let call = 0; call < 6; call++) await pool.connect().catch((error: RookeryError) => expect(error.outcome).toBe('never-sent'));
+    for (let call = 0; call < 6; call++)
+      await pool.connect().catch((error: RookeryError) => expect(error.outcome).toBe('never-sent'));
     await eventually(() => pool.ready() === undefined);
     await eventually(() => pool.size === 0);
   });
@@ -150,7 +154,10 @@ describe('ConnectionPool', () => {
   });
 
   it('opens another connection only when those there are full, and no more than it may', async () => {
-    const { acceptor, port } = await serve({ wait: () => new Promise(() => undefined) }, { limits: { maxInFlightPerConnection: 1 } });
+    const { acceptor, port } = await serve(
+      { wait: () => new Promise(() => undefined) },
+      { limits: { maxInFlightPerConnection: 1 } },
+    );
     const pool = poolTo(() => port, {}, 2);
     const fill = async () => {
       const connection = await pool.connect();
@@ -164,7 +171,10 @@ describe('ConnectionPool', () => {
   });
 
   it('prefers the connection with the fewest calls', async () => {
-    const { port } = await serve({ wait: () => new Promise(() => undefined) }, { limits: { maxInFlightPerConnection: 2 } });
+    const { port } = await serve(
+      { wait: () => new Promise(() => undefined) },
+      { limits: { maxInFlightPerConnection: 2 } },
+    );
     const pool = poolTo(() => port);
     const first = await pool.connect();
     for (let call = 0; call < 2; call++) first.send(waiting() as never, undefined, performance.now());
@@ -215,7 +225,15 @@ function waiting(pattern = 'wait') {
     heldBytes: 0,
     owedBytes: 0,
     values,
-    call: { kind: 'message', pattern, data: undefined, metadata: undefined, deadlineAtMs: performance.now() + 60_000, options: {}, wasSent: false },
+    call: {
+      kind: 'message',
+      pattern,
+      data: undefined,
+      metadata: undefined,
+      deadlineAtMs: performance.now() + 60_000,
+      options: {},
+      wasSent: false,
+    },
     next: () => undefined,
     last: (value: unknown) => values.push(value),
     complete: () => undefined,

@@ -36,7 +36,9 @@ class Owner implements FrameSocketOwner {
   }
 }
 
-async function pair(limits: Partial<TransportLimits> = {}): Promise<{ link: FrameSocket; owner: Owner; other: Socket }> {
+async function pair(
+  limits: Partial<TransportLimits> = {},
+): Promise<{ link: FrameSocket; owner: Owner; other: Socket }> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -120,7 +120,10 @@ describe('keep-alive of a process that was itself asleep', () => {
 describe('keep-alive of a server that has stopped reading, since its replies are not taken', () => {
   it('does not blame the client for silence', async () => {
     const big = 'x'.repeat(1024 * 1024);
-    const { acceptor, port } = await serve({ big: () => big }, { keepAlive: QUICK_KEEP_ALIVE, limits: { maxSendBufferBytes: 64 * 1024 } });
+    const { acceptor, port } = await serve(
+      { big: () => big },
+      { keepAlive: QUICK_KEEP_ALIVE, limits: { maxSendBufferBytes: 64 * 1024 } },
+    );
     const peer = await (await rawClient(port)).greet();
     peer.socket.pause();
     for (let callId = 1; callId <= 20; callId++) peer.send(request(callId, 'big'));

@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 
 import { FrameType, GoawayCode, PREFACE } from '../../../lib/wire/frame.js';
-import { callHead, clientHello, frame, NONCE, rawClient, request, u32, type RawPeer } from '../../wire/support/raw-peer.js';
+import {
+  callHead,
+  clientHello,
+  frame,
+  NONCE,
+  rawClient,
+  request,
+  u32,
+  type RawPeer,
+} from '../../wire/support/raw-peer.js';
 import { eventually, serve, type ServerSetup } from './support.js';
 
 const FOREVER = () => new Promise(() => undefined);
@@ -26,23 +35,52 @@ async function goaway(peer: RawPeer) {
   return { code, lastCallId: callId, text: payload.toString() };
 }
 
-const hello = (overrides?: Parameters<typeof clientHello>[0]) => frame(FrameType.HELLO, { payload: clientHello(overrides) });
+const hello = (overrides?: Parameters<typeof clientHello>[0]) =>
+  frame(FrameType.HELLO, { payload: clientHello(overrides) });
 
 describe('before the end of the handshake a server', () => {
   it.each<[string, Buffer, number]>([
     ['a byte that no preface has', Buffer.from('GET / HTTP/1.1\r\n\r\n'), GoawayCode.PROTOCOL_ERROR],
     ['another version of the framing', Buffer.from('ROOKERY\x02'), GoawayCode.HANDSHAKE_REFUSED],
-    ['a HELLO over 4 KiB', Buffer.concat([PREFACE, frame(FrameType.HELLO, { payload: Buffer.alloc(4_097, 32) })]), GoawayCode.LIMIT_EXCEEDED],
-    ['a HELLO that is not JSON', Buffer.concat([PREFACE, frame(FrameType.HELLO, { payload: 'nope' })]), GoawayCode.PROTOCOL_ERROR],
+    [
+      'a HELLO over 4 KiB',
+      Buffer.concat([PREFACE, frame(FrameType.HELLO, { payload: Buffer.alloc(4_097, 32) })]),
+      GoawayCode.LIMIT_EXCEEDED,
+    ],
+    [
+      'a HELLO that is not JSON',
+      Buffer.concat([PREFACE, frame(FrameType.HELLO, { payload: 'nope' })]),
+      GoawayCode.PROTOCOL_ERROR,
+    ],
     ['a HELLO for other versions', Buffer.concat([PREFACE, hello({ versions: [2] })]), GoawayCode.HANDSHAKE_REFUSED],
-    ['a HELLO without a common codec', Buffer.concat([PREFACE, hello({ codecs: ['cbor'] })]), GoawayCode.HANDSHAKE_REFUSED],
-    ['a HELLO that requires an extension', Buffer.concat([PREFACE, hello({ required: ['x'] })]), GoawayCode.HANDSHAKE_REFUSED],
-    ['a HELLO whose frame limit no answer would fit', Buffer.concat([PREFACE, hello({ limits: { maxFrameBytes: 1, streamWindowBytes: 1, maxInFlight: 1 } })]), GoawayCode.PROTOCOL_ERROR],
+    [
+      'a HELLO without a common codec',
+      Buffer.concat([PREFACE, hello({ codecs: ['cbor'] })]),
+      GoawayCode.HANDSHAKE_REFUSED,
+    ],
+    [
+      'a HELLO that requires an extension',
+      Buffer.concat([PREFACE, hello({ required: ['x'] })]),
+      GoawayCode.HANDSHAKE_REFUSED,
+    ],
+    [
+      'a HELLO whose frame limit no answer would fit',
+      Buffer.concat([PREFACE, hello({ limits: { maxFrameBytes: 1, streamWindowBytes: 1, maxInFlight: 1 } })]),
+      GoawayCode.PROTOCOL_ERROR,
+    ],
     ['a call', Buffer.concat([PREFACE, request(1, 'echo')]), GoawayCode.PROTOCOL_ERROR],
     ['a PING', Buffer.concat([PREFACE, frame(FrameType.PING)]), GoawayCode.PROTOCOL_ERROR],
     ['an extension frame', Buffer.concat([PREFACE, frame(0x80)]), GoawayCode.PROTOCOL_ERROR],
-    ['a proof nobody asked for', Buffer.concat([PREFACE, frame(FrameType.AUTH, { payload: Buffer.alloc(32) })]), GoawayCode.PROTOCOL_ERROR],
-    ['a HELLO with a critical flag', Buffer.concat([PREFACE, frame(FrameType.HELLO, { flags: 0x80, payload: clientHello() })]), GoawayCode.PROTOCOL_ERROR],
+    [
+      'a proof nobody asked for',
+      Buffer.concat([PREFACE, frame(FrameType.AUTH, { payload: Buffer.alloc(32) })]),
+      GoawayCode.PROTOCOL_ERROR,
+    ],
+    [
+      'a HELLO with a critical flag',
+      Buffer.concat([PREFACE, frame(FrameType.HELLO, { flags: 0x80, payload: clientHello() })]),
+      GoawayCode.PROTOCOL_ERROR,
+    ],
   ])('answers %s with a GOAWAY and closes', async (_, bytes, code) => {
     const { acceptor, port } = await serve(HANDLERS);
     const peer = await rawClient(port);
@@ -65,7 +103,9 @@ describe('before the end of the handshake a server', () => {
   });
 
   it('sends as much of a long MANIFEST as a client with small frames takes', async () => {
-    const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`orders.${index}`, (data: unknown) => data]));
+    const many = Object.fromEntries(
+      Array.from({ length: 1_000 }, (_, index) => [`orders.${index}`, (data: unknown) => data]),
+    );
     const { port } = await serve(many);
     const peer = await rawClient(port);
     peer.send(PREFACE, hello({ limits: { maxFrameBytes: 16_384, streamWindowBytes: 1, maxInFlight: 1 } }));
@@ -98,7 +138,10 @@ describe('after the handshake a server', () => {
     ['a critical extension frame', frame(0x80, { flags: 0x80 })],
     ['a REQUEST without a deadline', frame(FrameType.REQUEST, { callId: 1 })],
     ['a REQUEST with no time left', request(1, 'echo', 1, 0)],
-    ['a REQUEST whose pattern runs over', frame(FrameType.REQUEST, { flags: 0x08, callId: 1, payload: '\0\0\0\u0001\0\u0009a' })],
+    [
+      'a REQUEST whose pattern runs over',
+      frame(FrameType.REQUEST, { flags: 0x08, callId: 1, payload: '\0\0\0\u0001\0\u0009a' }),
+    ],
     ['a CREDIT of three bytes', frame(FrameType.CREDIT, { callId: 1, payload: 'abc' })],
     ['a CREDIT of nothing', frame(FrameType.CREDIT, { callId: 1, payload: u32(0) })],
     ['a PING with a payload', frame(FrameType.PING, { payload: 'x' })],
@@ -160,7 +203,11 @@ describe('after the handshake a server', () => {
     peer.send(request(1, 'x'.repeat(17)));
     peer.send(frame(FrameType.REQUEST, { flags: 0x18, callId: 2, payload: withMetadata(metadata) }));
     peer.send(frame(FrameType.REQUEST, { flags: 0x18, callId: 3, payload: withMetadata(twoKeys) }));
-    for (const [callId, reason] of [[1, 'PATTERN_INVALID'], [2, 'METADATA_INVALID'], [3, 'METADATA_INVALID']] as const) {
+    for (const [callId, reason] of [
+      [1, 'PATTERN_INVALID'],
+      [2, 'METADATA_INVALID'],
+      [3, 'METADATA_INVALID'],
+    ] as const) {
       const refusal = await peer.next(FrameType.ERROR);
       expect(refusal).toMatchObject({ callId, flags: 0x20 });
       expect(JSON.parse(refusal.payload.toString())).toMatchObject({ reason });
@@ -173,7 +220,9 @@ describe('after the handshake a server', () => {
     ['for a call that has sent nothing', frame(FrameType.CREDIT, { callId: 1, payload: u32(1) })],
     ['beyond what the stream has used', frame(FrameType.CREDIT, { callId: 2, payload: u32(0xffff_ffff) })],
   ])('answers credit %s with PROTOCOL_ERROR', async (_, credit) => {
-    const { peer } = await ready(undefined, { limits: { maxFrameBytes: 65_536, streamWindowBytes: 100, maxInFlight: 8 } });
+    const { peer } = await ready(undefined, {
+      limits: { maxFrameBytes: 65_536, streamWindowBytes: 100, maxInFlight: 8 },
+    });
     peer.send(request(1, 'wait'), request(2, 'stream'));
     await peer.next(FrameType.REPLY);
     peer.send(credit);
@@ -181,11 +230,13 @@ describe('after the handshake a server', () => {
   });
 
   it('takes all of a stream’s credit back, to the byte', async () => {
-    const { peer } = await ready(undefined, { limits: { maxFrameBytes: 65_536, streamWindowBytes: 130, maxInFlight: 8 } });
+    const { peer } = await ready(undefined, {
+      limits: { maxFrameBytes: 65_536, streamWindowBytes: 130, maxInFlight: 8 },
+    });
     peer.send(request(2, 'stream'));
     for (let round = 0; round < 20; round++) {
       const frames = [];
-      for (let used = 0; used < 130; ) {
+      for (let used = 0; used < 130;) {
         const reply = await peer.next(FrameType.REPLY);
         used += 12 + reply.payload.length;
         frames.push(reply);
@@ -200,7 +251,9 @@ describe('after the handshake a server', () => {
   it('keeps a stream going whose id a cancelled call had before', async () => {
     let finish: (value: unknown) => void = () => undefined;
     const { port } = await serve({ slow: () => new Promise((resolve) => (finish = resolve)), stream: () => numbers() });
-    const peer = await (await rawClient(port)).greet({ limits: { maxFrameBytes: 65_536, streamWindowBytes: 40, maxInFlight: 8 } });
+    const peer = await (
+      await rawClient(port)
+    ).greet({ limits: { maxFrameBytes: 65_536, streamWindowBytes: 40, maxInFlight: 8 } });
     peer.send(request(5, 'slow'), frame(FrameType.CANCEL, { callId: 5 }), request(5, 'stream'));
     // Window and one frame: four of 13 bytes.
     for (let sent = 0; sent < 4; sent++) await peer.next(FrameType.REPLY);

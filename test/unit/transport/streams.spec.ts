@@ -31,7 +31,16 @@ class Reader implements ConnectionCall {
     pattern: string,
     data?: unknown,
   ) {
-    this.call = new OutgoingCall('orders', 'message', pattern, data, { isPulled: true }, 0, performance.now() + 60_000, true);
+    this.call = new OutgoingCall(
+      'orders',
+      'message',
+      pattern,
+      data,
+      { isPulled: true },
+      0,
+      performance.now() + 60_000,
+      true,
+    );
     line.connection.send(this, undefined, performance.now());
   }
 
@@ -63,7 +72,7 @@ class Reader implements ConnectionCall {
 
 /** Until nothing more arrives. */
 async function quiet(reader: Reader): Promise<void> {
-  for (let before = -1; before !== reader.values.length; ) {
+  for (let before = -1; before !== reader.values.length;) {
     before = reader.values.length;
     await pause(30);
   }
@@ -84,7 +93,11 @@ describe('a stream', () => {
   });
 
   it('may be empty, which is not the same as one `undefined`', async () => {
-    const { port } = await serve({ none: () => numbersTo(0), undefinedOnce: () => from([undefined]), nothing: () => undefined });
+    const { port } = await serve({
+      none: () => numbersTo(0),
+      undefinedOnce: () => from([undefined]),
+      nothing: () => undefined,
+    });
     const line = await dial(port);
     expect(await line.all('none')).toEqual([]);
     expect(await line.all('undefinedOnce')).toEqual([undefined]);
@@ -97,7 +110,11 @@ describe('a stream', () => {
         yield 1;
         throw new Error('no more');
       },
-      observable: () => concat(of(1), throwError(() => new Error('no more'))),
+      observable: () =>
+        concat(
+          of(1),
+          throwError(() => new Error('no more')),
+        ),
     });
     const line = await dial(port);
     for (const pattern of ['generator', 'observable']) {
@@ -152,7 +169,8 @@ describe('a stream', () => {
         stream: () =>
           new Observable((subscriber) => {
             const timer = setInterval(() => {
-              for (let burst = 0; burst < 20 && !subscriber.closed; burst++, emitted++) subscriber.next('x'.repeat(1_000));
+              for (let burst = 0; burst < 20 && !subscriber.closed; burst++, emitted++)
+                subscriber.next('x'.repeat(1_000));
             }, 1);
             return () => {
               isSubscribed = false;

@@ -105,7 +105,12 @@ export class Line {
   }
 
   /** Starts a call whose answer is told to nobody, to be cancelled. */
-  start(pattern: string, data?: unknown, onFail: (error: RookeryError) => void = () => undefined, timeoutMs = 10_000): DirectCall {
+  start(
+    pattern: string,
+    data?: unknown,
+    onFail: (error: RookeryError) => void = () => undefined,
+    timeoutMs = 10_000,
+  ): DirectCall {
     const replies = { next: () => undefined, complete: () => undefined, fail: onFail };
     const call = new DirectCall(this.connection, this.wheel, pattern, data, performance.now() + timeoutMs, replies);
     call.start();

@@ -36,7 +36,10 @@ describe('a body', () => {
     expect(read(0, wire(value))).toEqual(value);
   });
 
-  it.each([new Uint16Array([1]), new DataView(new ArrayBuffer(1))])('of another view of memory is the codec’s business', (value) => {
-    expect(bodyFlags(value)).toBe(0);
-  });
+  it.each([new Uint16Array([1]), new DataView(new ArrayBuffer(1))])(
+    'of another view of memory is the codec’s business',
+    (value) => {
+      expect(bodyFlags(value)).toBe(0);
+    },
+  );
 });

@@ -40,7 +40,13 @@ describe('the head of a call', () => {
   });
 
   it('rounds what remains up, and keeps it within 1 and 2³²−1', () => {
-    for (const [remaining, onTheWire] of [[0.2, 1], [-50, 1], [1.5, 2], [2 ** 40, 0xffff_ffff], [Infinity, 0xffff_ffff]] as const) {
+    for (const [remaining, onTheWire] of [
+      [0.2, 1],
+      [-50, 1],
+      [1.5, 2],
+      [2 ** 40, 0xffff_ffff],
+      [Infinity, 0xffff_ffff],
+    ] as const) {
       expect(read(0, write(remaining)).remainingMs, `${remaining}`).toBe(onTheWire);
     }
   });
@@ -56,7 +62,10 @@ describe('the head of a call', () => {
     const metadata = JSON.parse('{"__proto__":"x","constructor":"y"}') as Metadata;
     const read_ = read(Flag.METADATA, write(1, undefined, metadata)).metadata!;
     expect(Object.getPrototypeOf(read_)).toBeNull();
-    expect(Object.entries(read_)).toEqual([['__proto__', 'x'], ['constructor', 'y']]);
+    expect(Object.entries(read_)).toEqual([
+      ['__proto__', 'x'],
+      ['constructor', 'y'],
+    ]);
     expect(({} as Record<string, unknown>)['x']).toBeUndefined();
   });
 
@@ -103,7 +112,12 @@ describe('the head of a call', () => {
     ['a metadata value that is no text', undefined, { a: 1 }, 'METADATA_INVALID'],
     ['an empty metadata key', undefined, { '': 'x' }, 'METADATA_INVALID'],
     ['a metadata key over 255 bytes', undefined, { ['k'.repeat(256)]: 'x' }, 'METADATA_INVALID'],
-    ['more than 64 keys', undefined, Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, ''])), 'METADATA_INVALID'],
+    [
+      'more than 64 keys',
+      undefined,
+      Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, ''])),
+      'METADATA_INVALID',
+    ],
     ['a value over 16 KiB', undefined, { a: 'x'.repeat(16_385) }, 'METADATA_INVALID'],
     ['16 KiB over several values', undefined, { a: 'x'.repeat(9_000), b: 'y'.repeat(9_000) }, 'METADATA_INVALID'],
     ['a value whose UTF-8 is over 16 KiB', undefined, { a: '€'.repeat(6_000) }, 'METADATA_INVALID'],

@@ -9,7 +9,11 @@ import { jsonCodec } from '../../../lib/wire/json-codec.js';
 
 const CODEC = jsonCodec();
 
-function onTheWire(error: RookeryError, codec: Codec = CODEC, maxPayloadBytes = MIN_FRAME_BYTES): { flags: number; body: Buffer } {
+function onTheWire(
+  error: RookeryError,
+  codec: Codec = CODEC,
+  maxPayloadBytes = MIN_FRAME_BYTES,
+): { flags: number; body: Buffer } {
   const writer = new FrameWriter(maxPayloadBytes);
   writeError(error, 7, codec, writer);
   const bytes = Buffer.from(writer.view());
@@ -81,7 +85,10 @@ describe('an ERROR', () => {
       },
       decode: () => undefined,
     };
-    expect(there(new RookeryError('SERVER_BUSY', 'full'), broken)).toMatchObject({ code: 'UNKNOWN', outcome: 'refused' });
+    expect(there(new RookeryError('SERVER_BUSY', 'full'), broken)).toMatchObject({
+      code: 'UNKNOWN',
+      outcome: 'refused',
+    });
   });
 
   it.each<[string, string]>([
@@ -94,7 +101,12 @@ describe('an ERROR', () => {
     ['a code nobody knows', '{"code":"TEAPOT"}'],
     ['a code from a prototype', '{"code":"toString","reason":"valueOf"}'],
   ])('from a peer with %s is an unknown failure of the handler', (_, text) => {
-    expect(reading(0, text)).toMatchObject({ reason: 'HANDLER_THREW', code: 'UNKNOWN', message: 'the handler failed', outcome: 'handled' });
+    expect(reading(0, text)).toMatchObject({
+      reason: 'HANDLER_THREW',
+      code: 'UNKNOWN',
+      message: 'the handler failed',
+      outcome: 'handled',
+    });
   });
 
   it('that cannot be read says whether the call was executed all the same', () => {

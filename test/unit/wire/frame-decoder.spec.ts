@@ -33,7 +33,9 @@ const MESSAGES = Buffer.concat([
 ]);
 
 function told(frames: readonly Frame[]): string {
-  return frames.map(({ type, flags, code, callId, payload }) => `${type} ${flags} ${code} ${callId} ${payload.toString('hex')}`).join('\n');
+  return frames
+    .map(({ type, flags, code, callId, payload }) => `${type} ${flags} ${code} ${callId} ${payload.toString('hex')}`)
+    .join('\n');
 }
 
 describe('FrameDecoder', () => {
@@ -83,7 +85,10 @@ describe('FrameDecoder', () => {
 
   it('hands out payloads that nothing overwrites later', () => {
     const kept: { bytes: Buffer; start: number; end: number }[] = [];
-    const decoder = new FrameDecoder({ onFrame: (_1, _2, _3, _4, bytes, start, end) => kept.push({ bytes, start, end }) }, LIMIT);
+    const decoder = new FrameDecoder(
+      { onFrame: (_1, _2, _3, _4, bytes, start, end) => kept.push({ bytes, start, end }) },
+      LIMIT,
+    );
     decoder.push(PREFACE);
     for (let round = 0; round < 3; round++) {
       const bytes = frame(FrameType.REPLY, { payload: Buffer.alloc(600, round) });
@@ -115,7 +120,9 @@ describe('FrameDecoder', () => {
 
   it('applies a raised limit to the very next frame, in the same chunk', () => {
     const { decoder, frames } = decoding(() => (decoder.maxPayloadBytes = 5_000), 10);
-    decoder.push(Buffer.concat([PREFACE, frame(FrameType.HELLO), frame(FrameType.MANIFEST, { payload: Buffer.alloc(5_000) })]));
+    decoder.push(
+      Buffer.concat([PREFACE, frame(FrameType.HELLO), frame(FrameType.MANIFEST, { payload: Buffer.alloc(5_000) })]),
+    );
     expect(frames.map(({ type }) => type)).toEqual([FrameType.HELLO, FrameType.MANIFEST]);
   });
 
@@ -130,7 +137,12 @@ describe('FrameDecoder', () => {
 
   it('is dead after an error: nothing is emitted, and every push throws the same', () => {
     const { decoder, frames } = decoding();
-    const bad = Buffer.concat([PREFACE, frame(FrameType.PING), Buffer.from('ffffffff1000000000000001', 'hex'), frame(FrameType.PONG)]);
+    const bad = Buffer.concat([
+      PREFACE,
+      frame(FrameType.PING),
+      Buffer.from('ffffffff1000000000000001', 'hex'),
+      frame(FrameType.PONG),
+    ]);
     const error = errorOf(() => decoder.push(bad));
     expect(frames.map(({ type }) => type)).toEqual([FrameType.PING]);
     expect(errorOf(() => decoder.push(frame(FrameType.PONG)))).toBe(error);
@@ -150,11 +162,19 @@ describe('FrameDecoder', () => {
   it('emits nothing more once it is stopped, not even of the chunk under way', () => {
     for (const cut of [0, 20, 30, 45]) {
       const { decoder, frames } = decoding(() => decoder.stop());
-      const bytes = Buffer.concat([PREFACE, frame(FrameType.REPLY, { payload: 'first' }), frame(FrameType.PONG), frame(FrameType.PONG)]);
+      const bytes = Buffer.concat([
+        PREFACE,
+        frame(FrameType.REPLY, { payload: 'first' }),
+        frame(FrameType.PONG),
+        frame(FrameType.PONG),
+      ]);
       decoder.push(bytes.subarray(0, cut));
       decoder.push(bytes.subarray(cut));
       decoder.push(frame(FrameType.PONG));
-      expect(frames.map(({ type }) => type), `cut at ${cut}`).toEqual([FrameType.REPLY]);
+      expect(
+        frames.map(({ type }) => type),
+        `cut at ${cut}`,
+      ).toEqual([FrameType.REPLY]);
       expect(decoder.retainedBytes).toBe(0);
     }
   });
@@ -176,8 +196,8 @@ describe('FrameDecoder', () => {
 
   it('says at which byte the preface differs', () => {
     const { decoder } = decoding();
-    expect(errorOf(() => decoder.push(Buffer.from('ROOST')))).toSatisfy(
-      (error: RookeryError) => error.message.includes('byte 3'),
+    expect(errorOf(() => decoder.push(Buffer.from('ROOST')))).toSatisfy((error: RookeryError) =>
+      error.message.includes('byte 3'),
     );
   });
 

@@ -58,7 +58,10 @@ describe('a HELLO', () => {
   });
 
   it('of a caller that serves nothing has an empty service', () => {
-    expect(decodeClientHello(json({ ...CLIENT, service: '', instance: '' }))).toMatchObject({ service: '', instance: '' });
+    expect(decodeClientHello(json({ ...CLIENT, service: '', instance: '' }))).toMatchObject({
+      service: '',
+      instance: '',
+    });
   });
 
   const many = (count: number) => Array.from({ length: count }, (_, index) => `codec-${index}`);

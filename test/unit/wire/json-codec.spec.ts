@@ -17,24 +17,39 @@ describe('jsonCodec', () => {
     ['a cycle', cycle()],
     ['a function', () => 1],
     ['a symbol', Symbol('x')],
-    ['a toJSON that throws', { toJSON: () => { throw new Error('no'); } }],
+    [
+      'a toJSON that throws',
+      {
+        toJSON: () => {
+          throw new Error('no');
+        },
+      },
+    ],
   ])('cannot write %s, and says so', (_, value) => {
     expect(errorOf(() => encoded(codec, value))).toMatchObject({ reason: 'ENCODE_FAILED', outcome: 'never-sent' });
   });
 
-  it.each(['{', 'nope', '{"a":1}}', '"', '[1,]', '\u00ff', '{"a":1} x'])('cannot read %j, says so, and does not quote it', (text) => {
-    const error = errorOf(() => decoded(codec, Buffer.from(text)));
-    expect(error.reason).toBe('DECODE_FAILED');
-    if (text.length > 3) expect(error.message).not.toContain(text);
-  });
-
-  it.each(['{"__proto__":{"polluted":1}}', '{"a":[{"constructor":{"prototype":{}}}]}', '{"prototype":1}', '{"\\u005f_proto__":1}'])(
-    'refuses %s, whose key could reach a prototype',
+  it.each(['{', 'nope', '{"a":1}}', '"', '[1,]', '\u00ff', '{"a":1} x'])(
+    'cannot read %j, says so, and does not quote it',
     (text) => {
-      expect(errorOf(() => decoded(codec, Buffer.from(text)))).toMatchObject({ reason: 'DECODE_FAILED', outcome: 'refused' });
-      expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+      const error = errorOf(() => decoded(codec, Buffer.from(text)));
+      expect(error.reason).toBe('DECODE_FAILED');
+      if (text.length > 3) expect(error.message).not.toContain(text);
     },
   );
+
+  it.each([
+    '{"__proto__":{"polluted":1}}',
+    '{"a":[{"constructor":{"prototype":{}}}]}',
+    '{"prototype":1}',
+    '{"\\u005f_proto__":1}',
+  ])('refuses %s, whose key could reach a prototype', (text) => {
+    expect(errorOf(() => decoded(codec, Buffer.from(text)))).toMatchObject({
+      reason: 'DECODE_FAILED',
+      outcome: 'refused',
+    });
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
 
   it('takes the same words as values', () => {
     const value = ['__proto__', { a: 'constructor', b: 'say "prototype": now', c: 'é\u2028' }];

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import { decodeManifest, encodeManifest, MAX_MANIFEST_ENTRIES, type ManifestEntry } from '../../../lib/wire/manifest.js';
+import {
+  decodeManifest,
+  encodeManifest,
+  MAX_MANIFEST_ENTRIES,
+  type ManifestEntry,
+} from '../../../lib/wire/manifest.js';
 import { errorOf } from './support.js';
 
 const ENTRIES: ManifestEntry[] = [
@@ -23,7 +28,10 @@ describe('a MANIFEST', () => {
   });
 
   it('holds as many entries, from the first on, as fit the peer’s frame, so that indexes stay what they are', () => {
-    const many = Array.from({ length: 1_000 }, (_, index): ManifestEntry => ({ pattern: `münze.${index}`, kind: 'message' }));
+    const many = Array.from({ length: 1_000 }, (_, index): ManifestEntry => ({
+      pattern: `münze.${index}`,
+      kind: 'message',
+    }));
     for (const limit of [15, 16, 100, 16_384, 1_000_000]) {
       const bytes = encodeManifest(many, limit);
       const read = decodeManifest(bytes);
@@ -34,15 +42,23 @@ describe('a MANIFEST', () => {
   });
 
   it('never holds more entries than indexes have room for', () => {
-    const many = Array.from({ length: MAX_MANIFEST_ENTRIES + 10 }, (_, index): ManifestEntry => ({ pattern: `p${index}`, kind: 'event' }));
+    const many = Array.from({ length: MAX_MANIFEST_ENTRIES + 10 }, (_, index): ManifestEntry => ({
+      pattern: `p${index}`,
+      kind: 'event',
+    }));
     expect(decodeManifest(encodeManifest(many))).toHaveLength(MAX_MANIFEST_ENTRIES);
     const tooMany = Buffer.from(JSON.stringify({ patterns: many }));
     expect(errorOf(() => decodeManifest(tooMany)).reason).toBe('FRAME_MALFORMED');
   });
 
   it('ignores what it does not know, and declarations that make no sense', () => {
-    const text = JSON.stringify({ since: 3, patterns: [{ pattern: 'a', kind: 'message', idempotent: 'yes', timeoutMs: -1, cost: 7 }] });
-    expect(decodeManifest(Buffer.from(text))).toEqual([{ pattern: 'a', kind: 'message', idempotent: false, timeoutMs: undefined }]);
+    const text = JSON.stringify({
+      since: 3,
+      patterns: [{ pattern: 'a', kind: 'message', idempotent: 'yes', timeoutMs: -1, cost: 7 }],
+    });
+    expect(decodeManifest(Buffer.from(text))).toEqual([
+      { pattern: 'a', kind: 'message', idempotent: false, timeoutMs: undefined },
+    ]);
   });
 
   it.each([

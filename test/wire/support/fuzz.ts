@@ -40,7 +40,7 @@ export function chunked(bytes: Buffer, draw: Draw): Buffer[] {
   if (style === 0) return [bytes];
   const largest = style === 1 ? 1 : style < 5 ? 16 : 1 + draw(400);
   const chunks: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const size = 1 + draw(largest);
     // A copy of its own, as a socket hands it out: whoever reads beyond it reads nothing.
     chunks.push(Buffer.from(bytes.subarray(at, (at += size))));
@@ -48,7 +48,9 @@ export function chunked(bytes: Buffer, draw: Draw): Buffer[] {
   return chunks;
 }
 
-const TELLING_BYTES = [0x00, 0x01, 0x02, 0x03, 0x08, 0x0c, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x20, 0x22, 0x40, 0x7f, 0x80, 0xfe, 0xff];
+const TELLING_BYTES = [
+  0x00, 0x01, 0x02, 0x03, 0x08, 0x0c, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x20, 0x22, 0x40, 0x7f, 0x80, 0xfe, 0xff,
+];
 
 /** One to four changes, most of them where frames have their meaning. */
 export function mutated(frames: readonly Buffer[], spare: readonly Buffer[], draw: Draw): Buffer {
@@ -91,7 +93,20 @@ function mutateSession(session: Buffer[], spare: readonly Buffer[], draw: Draw):
 /** A length that says something else than what follows. */
 function resize(frame: Buffer, draw: Draw): void {
   if (frame.length < 12) return;
-  const lengths = [0, 1, 4, frame.length - 11, frame.length - 13, 4_096, 4_097, 16_384, 16_385, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
+  const lengths = [
+    0,
+    1,
+    4,
+    frame.length - 11,
+    frame.length - 13,
+    4_096,
+    4_097,
+    16_384,
+    16_385,
+    0x7fff_ffff,
+    0x8000_0000,
+    0xffff_ffff,
+  ];
   frame.writeUInt32BE(Math.max(0, lengths[draw(lengths.length)]!), 0);
 }
 

@@ -58,7 +58,14 @@ export function clientHello(overrides: Partial<Record<keyof ClientHello, unknown
 }
 
 export function serverHello(overrides: Partial<Record<keyof ServerHello, unknown>> = {}): Buffer {
-  const hello = { service: 'orders', instance: 'orders-1', version: 1, codec: 'json', nonce: NONCE, limits: PEER_LIMITS };
+  const hello = {
+    service: 'orders',
+    instance: 'orders-1',
+    version: 1,
+    codec: 'json',
+    nonce: NONCE,
+    limits: PEER_LIMITS,
+  };
   return encodeHello({ ...hello, ...overrides } as ServerHello);
 }
 
@@ -83,7 +90,15 @@ export class RawPeer {
   private isClosed = false;
 
   constructor(readonly socket: Socket) {
-    const onFrame = (type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number) => {
+    const onFrame = (
+      type: number,
+      flags: number,
+      code: number,
+      callId: number,
+      bytes: Buffer,
+      start: number,
+      end: number,
+    ) => {
       this.frames.push({ type, flags, code, callId, payload: Buffer.from(bytes.subarray(start, end)) });
     };
     this.decoder = new FrameDecoder({ onFrame }, 256 * 1024 * 1024);
@@ -170,7 +185,9 @@ export interface RawServer {
 }
 
 /** A server that does whatever the test says; closed after it. */
-export async function rawServer(onPeer: (peer: RawPeer, index: number) => void | Promise<unknown> = () => undefined): Promise<RawServer> {
+export async function rawServer(
+  onPeer: (peer: RawPeer, index: number) => void | Promise<unknown> = () => undefined,
+): Promise<RawServer> {
   const peers: RawPeer[] = [];
   const server = createServer((socket) => {
     const peer = new RawPeer(socket);
