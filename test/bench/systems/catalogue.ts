@@ -26,7 +26,7 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
     load: async () => (await import('./rookery.js')).rookeryCall,
   },
   'nest-tcp': {
-    remarks: { 'buffer-1MiB-8': 'over 8 connections, for on one both ends stop reading and wait for each other' },
+    remarks: { 'buffer-1MiB-8': 'over 8 connections, one for each call in flight' },
     load: async () => (await import('./nest-tcp.js')).nestTcp,
   },
   'nest-grpc': {

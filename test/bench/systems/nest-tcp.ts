@@ -26,8 +26,7 @@ function options(port: number) {
 }
 
 /**
- * A connection for each call under way. Since Nest 12.1 a TCP socket does not read while it has something to write: when both ends
- * write more than the kernel holds, both wait forever, as they do with 8 Buffers of 1 MiB on one connection.
+ * A connection for each call under way: several large messages at once are measured where none of them waits for another.
  */
 async function connectOncePerCall(
   connectOnce: () => Promise<Connection>,
