@@ -208,7 +208,8 @@ function retrySettings(retry: RetryOptions | false | undefined): RetryOptions | 
 
 /** The chosen codec first, then those every peer of this version speaks. */
 function codecsOf(choice: CodecChoice = 'msgpack', limits: TransportLimits): readonly Codec[] {
-  const known = [msgpackCodec({ maxDepth: limits.maxDecodeDepth, maxNodes: limits.maxDecodeNodes }), jsonCodec()];
+  const decoding = { maxDepth: limits.maxDecodeDepth, maxNodes: limits.maxDecodeNodes };
+  const known = [msgpackCodec(decoding), jsonCodec(decoding)];
   if (typeof choice === 'object') return [choice, ...known.filter(({ name }) => name !== choice.name)];
   const chosen = known.find(({ name }) => name === choice);
   if (chosen === undefined) throw invalidOption('codec', `'msgpack', 'json' or a Codec`, choice);

@@ -8,7 +8,7 @@ import { fromRoot, manifest, readText } from '../support/root.js';
 import { isRelative, packageOf, parseModule, resolveRelative } from './source-module.js';
 
 const run = promisify(execFile);
-const { name, exports, bin, dependencies, peerDependencies, peerDependenciesMeta } = manifest();
+const { name, exports, bin, dependencies = {}, peerDependencies, peerDependenciesMeta } = manifest();
 const entries = Object.entries(exports).flatMap(([subpath, target]) =>
   typeof target === 'string' ? [] : [{ subpath, specifier: subpath.replace('.', name), target }],
 );

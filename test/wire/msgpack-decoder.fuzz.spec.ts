@@ -5,7 +5,7 @@ import { FrameWriter } from '../../lib/wire/frame-writer.js';
 import { msgpackCodec } from '../../lib/wire/msgpack-codec.js';
 
 const MUTANTS = 150_000;
-const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1_000_000);
+const SEED = Number(process.env['ROOKERY_FUZZ_SEED'] ?? Date.now() % 1_000_000);
 
 const SEEDS: readonly unknown[] = [
   { id: 'order-1', customer: 'Ada L.', quantity: 3, price: 24.95, express: true, note: '' },
