@@ -14,7 +14,7 @@ export interface Manifest {
   version: string;
   exports: Record<string, string | { types: string; default: string }>;
   bin: Record<string, string>;
-  dependencies: Record<string, string>;
+  dependencies?: Record<string, string>;
   peerDependencies: Record<string, string>;
   peerDependenciesMeta?: Record<string, { optional?: boolean }>;
 }
