@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 
+import { Logger } from '@nestjs/common';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import { AsyncSubject, Observable } from 'rxjs';
 
@@ -16,6 +17,7 @@ import type { Invocation, Replies } from '../resilience/layer.js';
 import { Channel } from '../transport/channel.js';
 import { OutgoingCall, type OutgoingCallOptions } from '../transport/outgoing-call.js';
 import { currentScope, scopeUserClosed, scopeUserOpened } from './call-scope.js';
+import { discoveryLogLine } from './discovery-log.js';
 import { CallbackReplies, EventReplies, ObservableReplies, PromiseReplies, StreamReplies } from './replies.js';
 import { RookeryRecord, type CallOptions } from './rookery-record.js';
 import { clientSettings, freshInstanceId, type RookeryClientOptions } from './rookery-options.js';
@@ -55,6 +57,7 @@ const NO_OPTIONS: CallOptions = {};
  */
 export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClientStatus> {
   private readonly settings: ReturnType<typeof clientSettings>;
+  private readonly logger = new Logger(RookeryClient.name);
   private readonly emitter = new EventEmitter();
   private channel: Channel | undefined;
   private ownRegistry: ServiceRegistry | undefined;
@@ -253,6 +256,12 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
     replies.onEnd = () => signal.removeEventListener('abort', abort);
   }
 
+  private onDiscovery(event: DiscoveryEvent): void {
+    const { level, text } = discoveryLogLine(event);
+    this.logger[level](text);
+    this.emitter.emit('discovery', event);
+  }
+
   private openChannel(): Channel {
     return (this.channel ??= this.makeChannel());
   }
@@ -267,7 +276,7 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
       registry,
       snapshots,
       self,
-      onEvent: (event) => this.emitter.emit('discovery', event),
+      onEvent: (event) => this.onDiscovery(event),
     });
   }
 }
