@@ -14,7 +14,7 @@ import type { SnapshotStore } from '../discovery/snapshot-store.js';
 import { embeddedRegistry } from '../embedded/embedded-registry.js';
 import type { ServiceRegistry } from '../registry/service-registry.js';
 import type { Invocation, Replies } from '../resilience/layer.js';
-import { Channel } from '../transport/channel.js';
+import { Channel, clientClosed } from '../transport/channel.js';
 import { OutgoingCall, type OutgoingCallOptions } from '../transport/outgoing-call.js';
 import { currentScope, scopeUserClosed, scopeUserOpened } from './call-scope.js';
 import { discoveryLogLine } from './discovery-log.js';
@@ -180,7 +180,7 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
     const data: unknown = input instanceof RookeryRecord ? input.data : input;
     let call: OutgoingCall;
     try {
-      if (this.isClosed) throw closed(this.settings.service);
+      if (this.isClosed) throw clientClosed(this.settings.service);
       call = this.prepare(kind, pattern, data, options, isPulled);
     } catch (error) {
       return replies.fail(error as RookeryError);
@@ -305,11 +305,5 @@ function aborted({ service, pattern, wasSent }: OutgoingCall): RookeryError {
   return new RookeryError('CALLER_ABORTED', `"${pattern}" of "${service}" was aborted by its caller`, {
     service,
     outcome: wasSent ? 'unknown' : 'never-sent',
-  });
-}
-
-function closed(service: string): RookeryError {
-  return new RookeryError('CLIENT_CLOSED', `the client of "${service}" is closed; call connect() to open it again`, {
-    service,
   });
 }

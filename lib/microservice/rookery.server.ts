@@ -11,6 +11,7 @@ import { serviceInstance, type ServiceInstance } from '../core/instance.js';
 import { nameOption } from '../core/options.js';
 import { systemRng } from '../core/random.js';
 import { advertisedAddress } from '../discovery/advertised-address.js';
+import { Latch } from '../discovery/latch.js';
 import { EPOCH } from '../discovery/twins.js';
 import { Registrar, type InstancePatch } from '../discovery/registrar.js';
 import type { RegistrarEvent } from '../discovery/registrar-event.js';
@@ -79,9 +80,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   private readonly settings: ReturnType<typeof serverSettings>;
   private readonly emitter = new EventEmitter();
   private readonly startHook = this.onProcessingStartHook;
-  private readonly bootstrapped: Promise<void>;
-  private markBootstrapped: (() => void) | undefined;
-  private isBootstrapped: boolean;
+  private readonly bootstrapped = new Latch();
   private acceptor: Acceptor | undefined;
   private registrar: Registrar | undefined;
   private ownRegistry: ServiceRegistry | undefined;
@@ -99,10 +98,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     Object.defineProperty(this, 'propagatesEventHandlerErrors', { value: true });
     this.initializeSerializer(options as never);
     this.initializeDeserializer(options as never);
-    this.isBootstrapped = !options.awaitsBootstrap;
-    this.bootstrapped = options.awaitsBootstrap
-      ? new Promise((resolve) => (this.markBootstrapped = resolve))
-      : Promise.resolve();
+    if (!options.awaitsBootstrap) this.bootstrapped.open();
   }
 
   /** The instance as it is announced, once it listens. */
@@ -152,8 +148,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
 
   /** Called by `RookeryModule` when every bootstrap hook has run. */
   bootstrapDone(): void {
-    this.isBootstrapped = true;
-    this.markBootstrapped?.();
+    this.bootstrapped.open();
     if (this.options.service === undefined || this.acceptor !== undefined) return;
     this.forgottenTimer = systemClock.after(LISTEN_PATIENCE_MS, () => this.warnIfForgotten());
   }
@@ -212,9 +207,9 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     this.acceptor = acceptor;
     const record = this.record(service, instanceId, bound.port);
     this._status$.next('connected');
-    const isRegistered = this.bootstrapped.then(() => this.register(record));
+    const isRegistered = this.bootstrapped.wait().then(() => this.register(record));
     // A hybrid application that starts its microservices first bootstraps later, and must not be kept waiting for it.
-    if (this.isBootstrapped) await isRegistered;
+    if (this.bootstrapped.isOpen) await isRegistered;
     return { ...bound, instanceId };
   }
 
@@ -306,7 +301,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
       },
     });
     const isRegistered = this.registrar.start(record);
-    await Promise.race([isRegistered, pause(systemClock, REGISTRATION_PATIENCE_MS)]);
+    await atMost(REGISTRATION_PATIENCE_MS, isRegistered);
   }
 
   private record(serviceName: string, instanceId: string, boundPort: number): ServiceInstance {
@@ -326,7 +321,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     this._status$.next('draining');
     const deregistered = this.registrar?.close() ?? Promise.resolve();
     // First out of the registry, then the goodbyes; but a registry that does not answer must not keep the clients waiting.
-    await Promise.race([deregistered, pause(systemClock, DEREGISTER_PATIENCE_MS)]);
+    await atMost(DEREGISTER_PATIENCE_MS, deregistered);
     acceptor.announceDrain();
     await Promise.all([deregistered, acceptor.emptied(this.settings.lingerMs)]);
     await acceptor.close(this.settings.graceMs);
@@ -347,6 +342,13 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
       `${serviceName} (${instanceId}) in ${registry.name}: ${what}; trying again. Check that the registry runs and can be reached.`,
     );
   }
+}
+
+/** Waits for what never fails, so long and no longer; no timer outlives the wait. */
+async function atMost(ms: number, promise: Promise<void>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([promise, pause(systemClock, ms, over.signal)]);
+  over.abort();
 }
 
 function shown(error: unknown): string {

@@ -10,7 +10,7 @@ import type { Identity } from '../wire/hello.js';
 import { encodeManifest } from '../wire/manifest.js';
 import type { Handlers } from './handlers.js';
 import type { KeepAliveTimes } from './keep-alive.js';
-import type { TransportLimits } from './limits.js';
+import { peerLimits, type TransportLimits } from './limits.js';
 import { ServerConnection } from './server-connection.js';
 import type { ServerConnectionContext } from './server-connection-context.js';
 
@@ -49,11 +49,7 @@ export class Acceptor {
       handlers,
       keepAlive,
       transportLimits: limits,
-      limits: {
-        maxFrameBytes: limits.maxFrameBytes,
-        streamWindowBytes: limits.streamWindowBytes,
-        maxInFlight: limits.maxInFlightPerConnection,
-      },
+      limits: peerLimits(limits),
       manifest: (maxBytes) => (manifest.length <= maxBytes ? manifest : encodeManifest(handlers.list, maxBytes)),
       wheel: this.wheel,
       takeSlot: () => this.takeSlot(),

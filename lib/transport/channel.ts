@@ -87,7 +87,7 @@ export class Channel {
 
   /** Follows the service; resolves once it is known where it is, or that it is nowhere. */
   async open(signal?: AbortSignal): Promise<void> {
-    if (this.isClosed) throw closed(this.options.service);
+    if (this.isClosed) throw clientClosed(this.options.service);
     this.target.open();
     await this.target.whenSettled(signal);
   }
@@ -95,7 +95,7 @@ export class Channel {
   /** Starts a call. Failures, also of a closed channel, go to `replies`. */
   start(call: OutgoingCall, replies: Replies): Invocation {
     if (!this.isClosed) return this.invoke(call, replies);
-    replies.fail(closed(call.service));
+    replies.fail(clientClosed(call.service));
     return NO_INVOCATION;
   }
 
@@ -106,7 +106,7 @@ export class Channel {
     const endpoints = [...this.target.endpoints];
     this.target.close();
     for (const endpoint of new Set([...endpoints, ...this.leaving]))
-      endpoint.pool.destroy(closed(this.options.service));
+      endpoint.pool.destroy(clientClosed(this.options.service));
     this.leaving.clear();
   }
 
@@ -164,9 +164,9 @@ function isOurOwnTrouble(error: unknown): boolean {
 
 const NO_INVOCATION: Invocation = { cancel: () => undefined, release: () => undefined };
 
-function closed(service: string): RookeryError {
+/** A call, or a wait, after close. */
+export function clientClosed(service: string): RookeryError {
   return new RookeryError('CLIENT_CLOSED', `the client of "${service}" is closed; call connect() to open it again`, {
     service,
-    outcome: 'never-sent',
   });
 }

@@ -8,7 +8,7 @@ import type { Codec } from '../wire/codec.js';
 import type { Identity } from '../wire/hello.js';
 import { ClientConnection } from './client-connection.js';
 import type { KeepAliveTimes } from './keep-alive.js';
-import type { TransportLimits } from './limits.js';
+import { peerLimits, type TransportLimits } from './limits.js';
 
 export interface DialerOptions {
   self: Identity;
@@ -85,11 +85,7 @@ export class Dialer {
       wheel,
       expected: { service: target.service, instance: target.instanceId },
       transportLimits: limits,
-      limits: {
-        maxFrameBytes: limits.maxFrameBytes,
-        streamWindowBytes: limits.streamWindowBytes,
-        maxInFlight: limits.maxInFlightPerConnection,
-      },
+      limits: peerLimits(limits),
     };
   }
 }

@@ -1,6 +1,7 @@
 import { integerOption, durationOption, type Range } from '../core/options.js';
 import type { Duration } from '../core/duration.js';
 import { WIRE_LIMITS, type WireLimits } from '../wire/frame.js';
+import type { PeerLimits } from '../wire/hello.js';
 
 /**
  * Bounds of everything a peer can make this process hold. All are checked before authentication where they can be.
@@ -76,4 +77,13 @@ export function transportLimits(options: LimitOptions = {}): TransportLimits {
     limits[key] = read(`limits.${key}`, options[key] as number | undefined, limits[key], RANGES[key]);
   }
   return limits;
+}
+
+/** What a hello tells the peer of them. */
+export function peerLimits({
+  maxFrameBytes,
+  streamWindowBytes,
+  maxInFlightPerConnection,
+}: TransportLimits): PeerLimits {
+  return { maxFrameBytes, streamWindowBytes, maxInFlight: maxInFlightPerConnection };
 }

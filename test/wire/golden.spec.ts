@@ -11,29 +11,13 @@ import { decodeClientHello, decodeServerHello, encodeHello } from '../../lib/wir
 import { decodeManifest, encodeManifest } from '../../lib/wire/manifest.js';
 import { msgpackCodec } from '../../lib/wire/msgpack-codec.js';
 import { golden, goldenNames } from './support/golden-file.js';
+import { collectInto, type Frame } from './support/raw-peer.js';
 
 const SECRET = 'correct horse battery staple';
 
-interface Frame {
-  type: number;
-  flags: number;
-  code: number;
-  callId: number;
-  payload: Buffer;
-}
-
 function read(name: string): Frame {
   const frames: Frame[] = [];
-  const onFrame = (
-    type: number,
-    flags: number,
-    code: number,
-    callId: number,
-    bytes: Buffer,
-    start: number,
-    end: number,
-  ) => void frames.push({ type, flags, code, callId, payload: bytes.subarray(start, end) });
-  new FrameDecoder({ onFrame }, WIRE_LIMITS.maxFrameBytes).push(Buffer.concat([PREFACE, golden(name)]));
+  new FrameDecoder(collectInto(frames), WIRE_LIMITS.maxFrameBytes).push(Buffer.concat([PREFACE, golden(name)]));
   expect(frames).toHaveLength(1);
   return frames[0]!;
 }

@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 import { onTestFinished } from 'vitest';
 
-import { FrameDecoder } from '../../../lib/wire/frame-decoder.js';
+import { FrameDecoder, type FrameSink } from '../../../lib/wire/frame-decoder.js';
 import { FrameWriter } from '../../../lib/wire/frame-writer.js';
 import { FrameType, PREFACE } from '../../../lib/wire/frame.js';
 import { encodeHello, type ClientHello, type ServerHello } from '../../../lib/wire/hello.js';
@@ -15,6 +15,15 @@ export interface Frame {
   code: number;
   callId: number;
   payload: Buffer;
+}
+
+/** Keeps the frames a decoder finds. */
+export function collectInto(frames: Frame[]): FrameSink {
+  return {
+    onFrame(type, flags, code, callId, bytes, start, end) {
+      frames.push({ type, flags, code, callId, payload: Buffer.from(bytes.subarray(start, end)) });
+    },
+  };
 }
 
 export interface FrameFields {
@@ -90,18 +99,7 @@ export class RawPeer {
   private isClosed = false;
 
   constructor(readonly socket: Socket) {
-    const onFrame = (
-      type: number,
-      flags: number,
-      code: number,
-      callId: number,
-      bytes: Buffer,
-      start: number,
-      end: number,
-    ) => {
-      this.frames.push({ type, flags, code, callId, payload: Buffer.from(bytes.subarray(start, end)) });
-    };
-    this.decoder = new FrameDecoder({ onFrame }, 256 * 1024 * 1024);
+    this.decoder = new FrameDecoder(collectInto(this.frames), 256 * 1024 * 1024);
     socket.on('data', (chunk) => {
       this.decoder.push(chunk);
       this.wake();
