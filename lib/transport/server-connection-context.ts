@@ -10,6 +10,8 @@ import type { ServerHandshakeOptions } from './server-handshake.js';
 export interface Peer extends Identity {
   /** `ip:port` of the caller's socket. */
   address: string;
+  /** Id of the secret it proved to know (`secretId`), where secrets are in use. */
+  keyId: string | undefined;
 }
 
 /** What a connection shares with its server. */

@@ -55,6 +55,7 @@ export class ServerConnection implements FrameSocketOwner {
       service: '',
       instance: '',
       address: formatAddress(socket.remoteAddress ?? 'unix', socket.remotePort ?? 0),
+      keyId: undefined,
     };
     context.wheel.add(this.helloTimer, performance.now() + context.transportLimits.helloTimeoutMs);
   }
@@ -232,6 +233,7 @@ export class ServerConnection implements FrameSocketOwner {
     const client = this.handshake.client!;
     this.peer.service = client.service;
     this.peer.instance = client.instance;
+    this.peer.keyId = this.handshake.key;
     this.codec = this.handshake.codec!;
     this.streamWindowBytes = client.limits.streamWindowBytes;
     link.writer.maxPayloadBytes = client.limits.maxFrameBytes;

@@ -27,7 +27,8 @@ export class ServerHandshake {
 
   private clientHelloBytes: Buffer | undefined;
   private helloBytes: Buffer | undefined;
-  private key: string | undefined;
+  /** Id of the secret both ends prove to know; without authentication `undefined`. */
+  key: string | undefined;
   private isProven = false;
 
   constructor(private readonly options: ServerHandshakeOptions) {}

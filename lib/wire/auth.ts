@@ -30,7 +30,7 @@ export class KeyRing {
           `${typeof secret} (not shown)`,
         );
       }
-      this.secrets.set(keyId(secret), secret);
+      this.secrets.set(secretId(secret), secret);
     }
     this.ids = [...this.secrets.keys()];
   }
@@ -67,7 +67,7 @@ export function freshNonce(): string {
   return randomBytes(16).toString('base64url');
 }
 
-/** Names a secret without telling it. */
-function keyId(secret: string): string {
+/** Names a secret without telling it: how hellos, and `Peer.keyId`, speak of it. */
+export function secretId(secret: string): string {
   return createHash('sha256').update('rookery key id\n').update(secret).digest('base64url').slice(0, 12);
 }
