@@ -65,8 +65,15 @@ export const ERROR_CATALOGUE = {
   HANDSHAKE_FAILED: ['UNAVAILABLE', 'never-sent', 'the peer does not speak this protocol, or not in time'],
   VERSION_UNSUPPORTED: ['UNIMPLEMENTED', 'never-sent', 'no common protocol version, codec or critical feature'],
   AUTHENTICATION_FAILED: ['UNAUTHENTICATED', 'never-sent', 'one end could not prove that it knows the secret'],
+  TLS_FAILED: ['UNAVAILABLE', 'never-sent', 'no TLS connection: one end speaks plaintext, or another version, or broke off'],
+  CERTIFICATE_REFUSED: ['UNAUTHENTICATED', 'never-sent', 'a certificate is missing, untrusted, or for another name'],
+  CERTIFICATE_EXPIRED: ['UNAUTHENTICATED', 'never-sent', 'a certificate is used outside the time for which it is valid'],
   WRONG_INSTANCE: ['UNAVAILABLE', 'never-sent', 'another service or instance answers at the address'],
   CONNECTION_LOST: ['UNAVAILABLE', 'unknown', 'the connection ended, or went silent, before the reply'],
+  TOO_MANY_CONNECTIONS: ['RESOURCE_EXHAUSTED', 'never-sent', 'the instance, or one address there, has as many as it may'],
+  TOO_MANY_BYTES: ['RESOURCE_EXHAUSTED', 'unknown', 'a process holds as many bytes for its peers as it may'],
+  PEER_FLOODED: ['RESOURCE_EXHAUSTED', 'unknown', 'a peer sent more of what only costs work than it may'],
+  FRAME_TIMEOUT: ['DEADLINE_EXCEEDED', 'unknown', 'a frame took longer to arrive than it may'],
   PEER_DRAINING: ['UNAVAILABLE', 'refused', 'the instance is going away and did not execute the call'],
   CLIENT_CLOSED: ['FAILED_PRECONDITION', 'never-sent', 'a call after close'],
 
@@ -82,6 +89,7 @@ export const ERROR_CATALOGUE = {
   TOO_MANY_CALLS: ['RESOURCE_EXHAUSTED', 'never-sent', 'this client already has as many calls in flight as it may'],
   SERVER_BUSY: ['RESOURCE_EXHAUSTED', 'refused', 'the instance runs as many calls as it may'],
   STREAM_OVERRUN: ['RESOURCE_EXHAUSTED', 'handled', 'a stream produced far ahead of its reader and cannot be paused'],
+  TOO_MANY_STREAMS: ['RESOURCE_EXHAUSTED', 'handled', 'a connection has as many streams of replies as it may'],
   NO_HANDLER: ['UNIMPLEMENTED', 'refused', 'no handler for the pattern'],
   HANDLER_THREW: ['UNKNOWN', 'handled', 'the handler answered with an error'],
 } as const satisfies Record<string, readonly [Code, Outcome, string]>;

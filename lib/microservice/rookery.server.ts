@@ -6,7 +6,7 @@ import { finalize, isObservable, map } from 'rxjs';
 
 import { isLoopback } from '../core/address.js';
 import { pause, systemClock, type Timer } from '../core/clock.js';
-import { ConfigurationError } from '../core/errors.js';
+import { ConfigurationError, type Reason, type RookeryError } from '../core/errors.js';
 import { serviceInstance, type ServiceInstance } from '../core/instance.js';
 import { nameOption } from '../core/options.js';
 import { systemRng } from '../core/random.js';
@@ -20,6 +20,7 @@ import type { ServiceRegistry } from '../registry/service-registry.js';
 import { Acceptor } from '../transport/acceptor.js';
 import { Handlers } from '../transport/handlers.js';
 import { HandlerTable } from './handler-table.server.js';
+import { RefusalLog } from './refusal-log.js';
 import type { RookeryContext } from './rookery.context.js';
 import { announcedFields, freshInstanceId, serverSettings, type RookeryServerOptions } from './rookery-options.js';
 import { toWireError } from './wire-error.js';
@@ -32,6 +33,8 @@ export type RookeryServerEvents = {
   /** A client has finished its hello, or is gone. */
   connection: (peer: { service: string; instance: string; address: string }) => void;
   disconnection: (peer: { service: string; instance: string; address: string }, error?: Error) => void;
+  /** A connection was refused, or cut later, by this end: over a limit, without proof, silent, … */
+  refused: (error: RookeryError, address: string) => void;
   /** What happened to the registration. */
   registrar: (event: RegistrarEvent) => void;
 };
@@ -88,6 +91,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   private closing: Promise<void> | undefined;
   private forgottenTimer: Timer | undefined;
   private loggedAtMs = -Infinity;
+  private readonly refusalLog = new RefusalLog((line) => this.logger.warn(line), systemClock.now);
 
   /** @throws ConfigurationError `OPTION_INVALID` naming the field */
   constructor(private readonly options: RookeryServerOptions & Registering = {}) {
@@ -114,6 +118,11 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   /** Calls whose handlers have not ended. */
   get inFlight(): number {
     return this.acceptor?.inFlight ?? 0;
+  }
+
+  /** Connections refused, or cut later, by this end, by reason, since it listens: `{ AUTHENTICATION_FAILED: 3 }`. */
+  get refusals(): Readonly<Partial<Record<Reason, number>>> {
+    return this.acceptor?.refusals ?? {};
   }
 
   override addHandler(
@@ -225,6 +234,10 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
       codecs,
       limits,
       keepAlive,
+      onRefused: (error, address) => {
+        this.refusalLog.note(error, address);
+        this.emitter.emit('refused', error, address);
+      },
       onConnection: ({ peer }) => this.emitter.emit('connection', peer),
       onConnectionClosed: ({ peer }, error) => this.emitter.emit('disconnection', peer, error),
     });

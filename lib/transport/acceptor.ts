@@ -1,13 +1,16 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 import { formatAddress } from '../core/address.js';
-import { RookeryError } from '../core/errors.js';
+import { RookeryError, type Reason } from '../core/errors.js';
 import { TimerWheel } from '../core/timer-wheel.js';
 import { systemClock } from '../core/clock.js';
 import type { KeyRing } from '../wire/auth.js';
 import type { Codec } from '../wire/codec.js';
 import type { Identity } from '../wire/hello.js';
 import { encodeManifest } from '../wire/manifest.js';
+import { addressGroup, Admission } from './admission.js';
+import { ServerBudgets } from './byte-budget.js';
+import { FailureLedger } from './failure-ledger.js';
 import type { Handlers } from './handlers.js';
 import type { KeepAliveTimes } from './keep-alive.js';
 import { peerLimits, type TransportLimits } from './limits.js';
@@ -23,6 +26,8 @@ export interface AcceptorOptions {
   keepAlive: KeepAliveTimes;
   /** A connection has finished its hello. */
   onConnection?: ((connection: ServerConnection) => void) | undefined;
+  /** A connection was refused, or cut later, by this end. @param address `ip:port` of the peer */
+  onRefused?: ((error: RookeryError, address: string) => void) | undefined;
   onConnectionClosed?: ((connection: ServerConnection, error: Error | undefined) => void) | undefined;
 }
 
@@ -33,8 +38,10 @@ export class Acceptor {
   private readonly wheel = new TimerWheel(systemClock);
   private readonly context: ServerConnectionContext;
   private server: Server | undefined;
+  private readonly admission: Admission<ServerConnection>;
+  private readonly failures = new FailureLedger(systemClock);
+  private readonly refused = new Map<Reason, number>();
   private running = 0;
-  private greeting = 0;
   private isDraining = false;
   private onIdle: (() => void) | undefined;
   private onEmpty: (() => void) | undefined;
@@ -42,6 +49,7 @@ export class Acceptor {
   constructor(private readonly options: AcceptorOptions) {
     const { self, keys, codecs, limits, handlers, keepAlive } = options;
     const manifest = encodeManifest(handlers.list);
+    this.admission = new Admission(limits);
     this.context = {
       self,
       keys,
@@ -52,8 +60,10 @@ export class Acceptor {
       limits: peerLimits(limits),
       manifest: (maxBytes) => (manifest.length <= maxBytes ? manifest : encodeManifest(handlers.list, maxBytes)),
       wheel: this.wheel,
+      budgets: new ServerBudgets(limits.maxBufferedBytes),
       takeSlot: () => this.takeSlot(),
       freeSlot: () => this.freeSlot(),
+      onHandshakeFailed: (connection) => this.failures.note(this.admission.addressOf(connection)),
       onReady: (connection) => this.onReady(connection),
       onClosed: (connection, error) => this.onClosed(connection, error),
     };
@@ -62,6 +72,11 @@ export class Acceptor {
   /** Handlers that run. */
   get inFlight(): number {
     return this.running;
+  }
+
+  /** Connections that this end refused, or cut later, by reason, since it was made. */
+  get refusals(): Readonly<Partial<Record<Reason, number>>> {
+    return Object.fromEntries(this.refused);
   }
 
   /** Where it listens, once it does. */
@@ -142,21 +157,32 @@ export class Acceptor {
   }
 
   private accept(socket: Socket): void {
-    const { maxConnections, maxUnauthenticated } = this.options.limits;
-    if (this.connections.size >= maxConnections || this.greeting >= maxUnauthenticated) return void socket.destroy();
-    this.greeting++;
-    this.connections.add(new ServerConnection(socket, this.context));
+    const address = addressGroup(socket.remoteAddress);
+    const problem = this.admission.problem(address);
+    if (problem !== undefined) {
+      socket.destroy();
+      return this.countRefusal(problem, formatAddress(socket.remoteAddress ?? 'unix', socket.remotePort ?? 0));
+    }
+    const connection = new ServerConnection(socket, this.context);
+    this.connections.add(connection);
+    this.admission.enter(connection, address);
+  }
+
+  private countRefusal(error: RookeryError, address: string): void {
+    this.refused.set(error.reason, (this.refused.get(error.reason) ?? 0) + 1);
+    this.options.onRefused?.(error, address);
   }
 
   private onReady(connection: ServerConnection): void {
-    this.greeting--;
+    this.admission.greeted(connection);
     if (this.isDraining) connection.announceDrain();
     this.options.onConnection?.(connection);
   }
 
   private onClosed(connection: ServerConnection, error: Error | undefined): void {
-    if (!connection.isAuthenticated) this.greeting--;
+    this.admission.left(connection);
     this.connections.delete(connection);
+    if (RookeryError.is(error)) this.countRefusal(error, connection.peer.address);
     if (this.connections.size === 0) this.onEmpty?.();
     this.options.onConnectionClosed?.(connection, error);
   }

@@ -22,6 +22,7 @@ import { malformed } from '../wire/metadata-block.js';
 import { closeError, goawayError, lostCall } from './connection-end.js';
 import { correlationId } from './correlation-id.js';
 import { ClientHandshake, type ClientHandshakeOptions } from './client-handshake.js';
+import { FloodGuard } from './flood-guard.js';
 import { FrameSocket, type FrameSocketOwner } from './frame-socket.js';
 import { KeepAlive, type KeepAliveTimes } from './keep-alive.js';
 import type { TransportLimits } from './limits.js';
@@ -68,6 +69,7 @@ export class ClientConnection implements FrameSocketOwner {
   private readonly link: FrameSocket;
   private readonly handshake: ClientHandshake;
   private readonly keepAlive: KeepAlive;
+  private readonly guard: FloodGuard;
   private readonly messages = new Map<string, Announced>();
   private readonly events = new Map<string, Announced>();
   private calls = new PendingCalls(1);
@@ -82,6 +84,7 @@ export class ClientConnection implements FrameSocketOwner {
     private readonly observer: ClientConnectionObserver,
   ) {
     this.link = new FrameSocket(socket, this, options.transportLimits);
+    this.guard = new FloodGuard(options.transportLimits);
     this.handshake = new ClientHandshake(options);
     this.keepAlive = new KeepAlive(this.link, options.wheel, options.keepAlive, () =>
       this.calls.size > 0 ? this.busySinceMs : undefined,
@@ -173,14 +176,17 @@ export class ClientConnection implements FrameSocketOwner {
       case FrameType.ERROR:
         return this.onError(flags, callId, bytes, start, end);
       case FrameType.PING:
+        this.guard.onPing(this.link.lastReadAtMs);
         this.link.writer.bare(FrameType.PONG, 0, callId);
         return this.link.flushSoon();
       case FrameType.PONG:
-        return;
+        return this.guard.onIdleFrame(this.link.lastReadAtMs);
       case FrameType.GOAWAY:
+        this.guard.onIdleFrame(this.link.lastReadAtMs);
         return this.onGoaway(code, callId, bytes.subarray(start, end));
       default:
         if (type < FIRST_OPTIONAL_TYPE) throw malformed(`a frame of type ${type} where none may come`);
+        this.guard.onIdleFrame(this.link.lastReadAtMs);
     }
   }
 

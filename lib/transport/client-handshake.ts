@@ -1,9 +1,16 @@
 import { RookeryError } from '../core/errors.js';
-import { freshNonce, type KeyRing } from '../wire/auth.js';
+import { freshNonce, type KeyRing, type SharedSecret } from '../wire/auth.js';
 import type { Codec } from '../wire/codec.js';
 import type { FrameWriter } from '../wire/frame-writer.js';
 import { FrameType, PROTOCOL_VERSION } from '../wire/frame.js';
-import { decodeServerHello, encodeHello, type Identity, type PeerLimits, type ServerHello } from '../wire/hello.js';
+import {
+  decodeServerHello,
+  encodeHello,
+  inForce,
+  type Identity,
+  type PeerLimits,
+  type ServerHello,
+} from '../wire/hello.js';
 import { malformed } from '../wire/metadata-block.js';
 
 export interface ClientHandshakeOptions {
@@ -15,6 +22,8 @@ export interface ClientHandshakeOptions {
   /** In order of preference. */
   codecs: readonly Codec[];
   limits: PeerLimits;
+  /** Optional extensions of the protocol that this end knows; version 1 defines none. */
+  extensions?: readonly string[] | undefined;
 }
 
 /** The dialling end of the handshake: HELLO → HELLO [→ AUTH ⇄ AUTH] → MANIFEST. Bytes in, bytes out; owns no socket. */
@@ -24,17 +33,21 @@ export class ClientHandshake {
   private serverHelloBytes: Buffer | undefined;
   private server: ServerHello | undefined;
   private isProven = false;
+  /** As they were when the hello named them. */
+  private readonly secrets: readonly SharedSecret[];
 
   constructor(private readonly options: ClientHandshakeOptions) {
-    const { self, codecs, keys, limits } = options;
+    const { self, codecs, keys, limits, extensions } = options;
+    this.secrets = keys.current;
     this.helloBytes = encodeHello({
       ...self,
       versions: [PROTOCOL_VERSION],
       codecs: codecs.map((codec) => codec.name),
       nonce: this.nonce,
       limits,
-      keys: [...keys.ids],
+      keys: this.secrets.map(({ id }) => id),
       required: [],
+      extensions,
     });
   }
 
@@ -63,20 +76,19 @@ export class ClientHandshake {
 
   /** Checks the server's proof and answers with ours. @throws RookeryError `AUTHENTICATION_FAILED` */
   onServerProof(proof: Buffer, writer: FrameWriter): void {
-    const key = this.server?.key;
-    if (key === undefined || this.isProven) throw malformed('an AUTH nobody asked for');
-    const { keys } = this.options;
-    if (!keys.verify(key, 'server', this.helloBytes, this.serverHelloBytes!, proof)) {
+    const secret = this.secretOf(this.server);
+    if (secret === undefined || this.isProven) throw malformed('an AUTH nobody asked for');
+    if (!secret.verify('server', this.helloBytes, this.serverHelloBytes!, proof)) {
       throw new RookeryError('AUTHENTICATION_FAILED', 'the server could not prove that it knows the secret');
     }
     this.isProven = true;
     const start = writer.begin(FrameType.AUTH, 0, 0, 0);
-    writer.raw(keys.prove(key, 'client', this.helloBytes, this.serverHelloBytes!));
+    writer.raw(secret.prove('client', this.helloBytes, this.serverHelloBytes!));
     writer.end(start);
   }
 
   /** What was agreed, once the MANIFEST may come. @throws RookeryError `FRAME_MALFORMED`, `VERSION_UNSUPPORTED` */
-  get agreement(): { server: ServerHello; codec: Codec } {
+  get agreement(): { server: ServerHello; codec: Codec; extensions: readonly string[] } {
     const { server } = this;
     if (!server || this.awaitsProof) throw malformed('a frame before the end of the handshake');
     const codec = this.options.codecs.find((candidate) => candidate.name === server.codec);
@@ -85,7 +97,7 @@ export class ClientHandshake {
         'VERSION_UNSUPPORTED',
         `the server chose the codec ${server.codec}, which was not offered`,
       );
-    return { server, codec };
+    return { server, codec, extensions: inForce(this.options.extensions, server.extensions) };
   }
 
   private checkIdentity(server: ServerHello): void {
@@ -105,10 +117,13 @@ export class ClientHandshake {
   }
 
   private checkKey(server: ServerHello): void {
-    const { keys } = this.options;
-    if (keys.isEmpty && server.key === undefined) return;
-    if (server.key === undefined || !keys.has(server.key)) {
+    if (this.secrets.length === 0 && server.key === undefined) return;
+    if (this.secretOf(server) === undefined) {
       throw new RookeryError('AUTHENTICATION_FAILED', 'the two ends share no secret; give both the same auth.secrets');
     }
+  }
+
+  private secretOf(server: ServerHello | undefined): SharedSecret | undefined {
+    return this.secrets.find(({ id }) => id === server?.key);
   }
 }

@@ -8,6 +8,8 @@ const CODES: Partial<Record<Reason, number>> = {
   AUTHENTICATION_FAILED: GoawayCode.AUTHENTICATION_FAILED,
   VERSION_UNSUPPORTED: GoawayCode.HANDSHAKE_REFUSED,
   FRAME_TOO_LARGE: GoawayCode.LIMIT_EXCEEDED,
+  TOO_MANY_BYTES: GoawayCode.LIMIT_EXCEEDED,
+  PEER_FLOODED: GoawayCode.FLOOD,
 };
 
 const REASONS: Readonly<Record<number, Reason>> = {
@@ -15,6 +17,7 @@ const REASONS: Readonly<Record<number, Reason>> = {
   [GoawayCode.LIMIT_EXCEEDED]: 'SERVER_BUSY',
   [GoawayCode.AUTHENTICATION_FAILED]: 'AUTHENTICATION_FAILED',
   [GoawayCode.HANDSHAKE_REFUSED]: 'VERSION_UNSUPPORTED',
+  [GoawayCode.FLOOD]: 'PEER_FLOODED',
 };
 
 const MAX_WRITTEN_CHARS = 256;

@@ -4,6 +4,7 @@ import { RookeryError } from '../core/errors.js';
 import { FrameDecoder, type FrameSink } from '../wire/frame-decoder.js';
 import { FrameWriter } from '../wire/frame-writer.js';
 import { PREFACE } from '../wire/frame.js';
+import type { ByteHolder, ServerBudgets } from './byte-budget.js';
 import type { TransportLimits } from './limits.js';
 
 /** What a connection does with its socket's frames and its end. */
@@ -25,7 +26,7 @@ const FLUSH_BYTES = 64 * 1024;
  * One socket as a stream of frames. Frames written during one turn of the event loop, and during the promise jobs it sets off, leave as
  * one write. What the peer does not take is bounded in bytes and in time.
  */
-export class FrameSocket {
+export class FrameSocket implements ByteHolder {
   readonly writer: FrameWriter;
   readonly decoder: FrameDecoder;
   /** Monotonic time at which bytes last arrived, in ms. */
@@ -40,24 +41,31 @@ export class FrameSocket {
   /** When the peer was last seen to have taken something, or to have nothing to take. */
   private takenAtMs = 0;
   private bytesTaken = -1;
+  /** The frame that has arrived in part, by the decoder's count, and when it was first seen. */
+  private partialFrame = -1;
+  private partialSeenAtMs = 0;
+  /** What the budgets know of. */
+  private arrivingBytes = 0;
+  private arrivingFrame = -1;
+  private leavingBytes = 0;
+  /** Encoded replies that wait for their readers' credit, outside the socket. */
+  private backlogBytes = 0;
 
   constructor(
     readonly socket: Socket,
     private readonly owner: FrameSocketOwner,
     private readonly limits: TransportLimits,
+    /** Of all connections of a server; a client bounds what it asks for. */
+    private readonly budgets?: ServerBudgets,
   ) {
     this.writer = new FrameWriter(limits.maxHelloBytes);
     this.decoder = new FrameDecoder(owner, limits.maxHelloBytes);
     this.lastReadAtMs = performance.now();
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.read(chunk));
-    socket.on('drain', () => {
-      this.isBackedUp = false;
-      socket.resume();
-      owner.onDrained();
-    });
+    socket.on('drain', () => this.drained());
     socket.on('error', (error) => (this.closeError ??= error));
-    socket.on('close', () => owner.onSocketClosed(this.closeError));
+    socket.on('close', () => this.closed());
     this.writer.raw(PREFACE);
   }
 
@@ -97,15 +105,56 @@ export class FrameSocket {
     if (socket.writableLength === 0) writer.reset();
     else {
       writer.renew();
+      this.countLeaving();
       if (socket.writableLength <= this.limits.maxSendBufferBytes) return;
       this.isBackedUp = true;
       this.owner.onSendBufferFull();
     }
   }
 
+  /** Reads no more; for who has only its goodbye to say. */
+  pauseReading(): void {
+    this.decoder.stop();
+    this.socket.pause();
+  }
+
   /** Reads no more until everything written has left: a peer that makes work and does not take the results has to wait. */
   pauseUntilDrained(): void {
     this.socket.pause();
+  }
+
+  /** More, or less, waits for its reader outside the socket. */
+  addBacklog(bytes: number): void {
+    this.backlogBytes += bytes;
+    this.countLeaving();
+  }
+
+  /** A budget asks for the bytes that are held here. */
+  shed(error: RookeryError): void {
+    // Who takes nothing would not take a goodbye either.
+    if (this.socket.writableLength > 0) return this.destroy(error);
+    this.decoder.stop();
+    this.owner.onProtocolError(error);
+  }
+
+  /** Called now and then by the owner: ends a peer that sends a frame too slowly. */
+  checkArrival(nowMs: number): void {
+    const { decoder, limits } = this;
+    // Who is not listened to cannot be blamed for what has not arrived.
+    if (!decoder.isMidFrame || decoder.partialFrame !== this.partialFrame || this.isPaused) {
+      this.partialFrame = decoder.isMidFrame ? decoder.partialFrame : -1;
+      this.partialSeenAtMs = nowMs;
+      return;
+    }
+    const allowedMs = limits.frameTimeoutMs + (decoder.partialBytes / limits.minFrameBytesPerSecond) * 1_000;
+    if (nowMs - this.partialSeenAtMs < allowedMs) return;
+    decoder.stop();
+    this.owner.onProtocolError(
+      new RookeryError(
+        'FRAME_TIMEOUT',
+        `a frame was not complete within ${Math.round(allowedMs)} ms (limits.frameTimeoutMs)`,
+      ),
+    );
   }
 
   /** Called now and then by the owner: cuts a peer that has taken nothing for too long. */
@@ -136,8 +185,9 @@ export class FrameSocket {
   /** Sends what was written (a GOAWAY that says why), then closes with this error. */
   fail(error: Error): void {
     this.closeError ??= error;
-    this.decoder.stop();
     this.end();
+    // What a flooder still sends is not even read.
+    this.pauseReading();
   }
 
   destroy(error?: Error): void {
@@ -150,10 +200,39 @@ export class FrameSocket {
     this.lastReadAtMs = performance.now();
     try {
       this.decoder.push(chunk);
+      if (this.arrivingBytes > 0 || this.decoder.partialBytes > 0) this.countArriving();
     } catch (error) {
       this.decoder.stop();
       this.owner.onProtocolError(RookeryError.is(error) ? error : internal(error));
     }
+  }
+
+  private drained(): void {
+    this.isBackedUp = false;
+    this.countLeaving();
+    this.socket.resume();
+    this.owner.onDrained();
+  }
+
+  private closed(): void {
+    this.decoder.stop();
+    this.countArriving();
+    this.budgets?.leaving.hold(this, 0);
+    this.owner.onSocketClosed(this.closeError);
+  }
+
+  private countArriving(): void {
+    const { partialBytes, partialFrame } = this.decoder;
+    this.budgets?.arriving.hold(this, partialBytes, partialFrame !== this.arrivingFrame);
+    this.arrivingBytes = partialBytes;
+    this.arrivingFrame = partialFrame;
+  }
+
+  private countLeaving(): void {
+    const bytes = this.socket.destroyed ? 0 : this.socket.writableLength + this.backlogBytes;
+    if (bytes === this.leavingBytes) return;
+    this.leavingBytes = bytes;
+    this.budgets?.leaving.hold(this, bytes);
   }
 }
 

@@ -8,6 +8,8 @@ import type { ServerConnection } from './server-connection.js';
 
 /** One call a peer makes here, from its frame to the end of its handler. */
 export class IncomingCall extends WheelEntry {
+  /** Whether it has a place among its connection's streams; set by the `ReplyWriter`. */
+  isStreaming = false;
   private stream: ReplyStream | undefined = undefined;
   private aborter: AbortController | undefined = undefined;
   private abortReason: RookeryError | undefined = undefined;
@@ -23,6 +25,8 @@ export class IncomingCall extends WheelEntry {
     readonly metadata: Metadata | undefined,
     /** Monotonic time by which the caller stops waiting, in ms. */
     readonly deadlineAtMs: number,
+    /** Of its body, as it arrived. */
+    readonly bodyBytes: number,
   ) {
     super();
     this.isAnswered = callId === 0;
@@ -69,15 +73,15 @@ export class IncomingCall extends WheelEntry {
     this.stream?.resume();
   }
 
-  /** The caller no longer waits: the handler hears it through its signal, a stream is unsubscribed. */
+  /**
+   * The caller no longer waits: the handler hears it through its signal, a stream is unsubscribed. The call ends with its handler, whenever
+   * that is.
+   */
   cancel(reason: RookeryError): void {
     if (this.abortReason) return;
     this.abortReason = reason;
     this.isAnswered = true;
-    if (this.stream) {
-      this.stream.stop();
-      this.ended();
-    }
+    this.stream?.stop();
     this.aborter?.abort(reason);
   }
 
@@ -85,14 +89,17 @@ export class IncomingCall extends WheelEntry {
     this.connection.onCallExpired(this);
   }
 
-  /** Called by the stream when it ended by itself. */
+  /** Called by the stream when it has no further value. */
   streamEnded(error: unknown, hasFailed: boolean): void {
-    if (hasFailed) return this.failed(error);
-    if (!this.isAnswered) {
-      this.isAnswered = true;
-      this.connection.writeEnd(this);
-    }
-    this.ended();
+    if (hasFailed) return this.answerFailure(error);
+    if (this.isAnswered) return;
+    this.isAnswered = true;
+    this.connection.replies.end(this);
+  }
+
+  /** Called once, when nothing of the handler runs any more, a stream's source included. */
+  ended(): void {
+    this.connection.callEnded(this);
   }
 
   private async settleLater(promise: PromiseLike<unknown>): Promise<void> {
@@ -107,32 +114,31 @@ export class IncomingCall extends WheelEntry {
 
   private settle(result: unknown): void {
     if (isSubscribable(result)) {
-      this.stream = new ReplyStream(this);
       if (this.isCancelled) return this.ended();
+      this.stream = new ReplyStream(this);
       return this.stream.subscribe(result);
     }
     if (isAsyncIterable(result)) {
-      this.stream = new ReplyStream(this);
       if (this.isCancelled) return this.ended();
+      this.stream = new ReplyStream(this);
       return this.stream.pump(result);
     }
     if (!this.isAnswered) {
       this.isAnswered = true;
-      this.connection.writeReply(this, result);
+      this.connection.replies.reply(this, result);
     }
     this.ended();
   }
 
   private failed(error: unknown): void {
-    if (!this.isAnswered) {
-      this.isAnswered = true;
-      this.connection.writeFailure(this, error);
-    }
+    this.answerFailure(error);
     this.ended();
   }
 
-  private ended(): void {
-    this.connection.callEnded(this);
+  private answerFailure(error: unknown): void {
+    if (this.isAnswered) return;
+    this.isAnswered = true;
+    this.connection.replies.failure(this, error);
   }
 }
 

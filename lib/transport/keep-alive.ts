@@ -58,6 +58,8 @@ export class KeepAlive extends WheelEntry {
     if (!this.link.isOpen) return;
     const now = performance.now();
     this.link.checkStall(now);
+    this.link.checkArrival(now);
+    if (!this.link.isOpen) return;
     if (this.link.isPaused) return this.waitWhilePaused(now);
     const busySince = this.busySinceMs();
     const dueMs =

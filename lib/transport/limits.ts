@@ -1,3 +1,5 @@
+import { getHeapStatistics } from 'node:v8';
+
 import { integerOption, durationOption, type Range } from '../core/options.js';
 import type { Duration } from '../core/duration.js';
 import { WIRE_LIMITS, type WireLimits } from '../wire/frame.js';
@@ -11,14 +13,35 @@ import type { PeerLimits } from '../wire/hello.js';
 export interface TransportLimits extends WireLimits {
   /** Accepted connections. @default 4096 @range 1–1,000,000 */
   maxConnections: number;
-  /** Accepted connections that have not finished their hello. @default 512 @range 1–100,000 */
+  /** Of them from one IPv4 address, or one IPv6 network of 64 bits. @default 1024 @range 1–1,000,000 */
+  maxConnectionsPerAddress: number;
+  /**
+   * Accepted connections that have not finished their hello, at most half of them from one address. When a further one comes, the oldest
+   * makes place. @default 512 @range 1–100,000
+   */
   maxUnauthenticated: number;
   /** From connect to the end of the hello, in ms; bytes do not prolong it. @default 5000 @range 10 ms – 1 min */
   helloTimeoutMs: number;
+  /** How long a frame may be under way, in ms, besides the time that what has arrived of it takes at `minFrameBytesPerSecond`. @default 10000 @range 100 ms – 10 min */
+  frameTimeoutMs: number;
+  /** @default 65536 @range 1–1,000,000,000 */
+  minFrameBytesPerSecond: number;
+  /** PINGs of one peer. @default 100 @range 1–1,000,000 */
+  maxPingsPerSecond: number;
+  /** Cancelled calls of one connection, as long as they are more than half of its calls. @default 2000 @range 1–1,000,000 */
+  maxCancelsPerSecond: number;
+  /**
+   * Frames of one peer that lead to nothing: for calls that are not there, unknown extensions, answers nobody asked for, credit of
+   * under 1 KiB. A call without a handler, or beyond those in flight, counts as 4, one that cannot be read as 20.
+   * @default 10000 @range 100–1,000,000
+   */
+  maxIdleFramesPerSecond: number;
   /** Calls one connection may have running here; a slot is free when the handler ends. @default 1024 @range 1–65,535 */
   maxInFlightPerConnection: number;
   /** Calls this server may have running. @default 8192 @range 1–1,000,000 */
   maxInFlight: number;
+  /** Streams of replies that one connection may have running, counted from their first value. @default 256 @range 1–65,535 */
+  maxStreamsPerConnection: number;
   /** Bytes of one reply stream that may be under way unread. @default 256 KiB @range 1 KiB – 64 MiB */
   streamWindowBytes: number;
   /**
@@ -26,6 +49,12 @@ export interface TransportLimits extends WireLimits {
    * Also what a stream that cannot be paused may be ahead of its reader. @default 8 MiB @range 64 KiB – 1 GiB
    */
   maxSendBufferBytes: number;
+  /**
+   * Bytes held for all accepted connections together. Three eighths are for the bodies of running calls: beyond, calls are refused. An eighth is for
+   * frames that have arrived in part, a half for replies that wait for their readers: beyond, whoever has held some for the longest is cut.
+   * @default 512 MiB, at most a quarter of the heap's limit @range 1 MiB – 1 TiB
+   */
+  maxBufferedBytes: number;
   /** Arrays and objects inside one another, in one decoded body. @default 64 @range 1–1,000 */
   maxDecodeDepth: number;
   /** Values in one decoded body. @default 100000 @range 1–100,000,000 */
@@ -37,12 +66,20 @@ export interface TransportLimits extends WireLimits {
 export const TRANSPORT_LIMITS: Readonly<TransportLimits> = {
   ...WIRE_LIMITS,
   maxConnections: 4_096,
+  maxConnectionsPerAddress: 1_024,
   maxUnauthenticated: 512,
   helloTimeoutMs: 5_000,
+  frameTimeoutMs: 10_000,
+  minFrameBytesPerSecond: 64 * 1024,
+  maxPingsPerSecond: 100,
+  maxCancelsPerSecond: 2_000,
+  maxIdleFramesPerSecond: 10_000,
   maxInFlightPerConnection: 1_024,
   maxInFlight: 8_192,
+  maxStreamsPerConnection: 256,
   streamWindowBytes: 256 * 1024,
   maxSendBufferBytes: 8 * 1024 * 1024,
+  maxBufferedBytes: Math.min(512 * 1024 * 1024, Math.floor(getHeapStatistics().heap_size_limit / 4)),
   maxDecodeDepth: 64,
   maxDecodeNodes: 100_000,
   sendStallMs: 10_000,
@@ -55,12 +92,20 @@ const RANGES: Readonly<Record<keyof TransportLimits, Range>> = {
   maxMetadataKeys: { min: 0, max: 1_024 },
   maxMetadataBytes: { min: 0, max: 65_535 },
   maxConnections: { min: 1, max: 1_000_000 },
+  maxConnectionsPerAddress: { min: 1, max: 1_000_000 },
   maxUnauthenticated: { min: 1, max: 100_000 },
   helloTimeoutMs: { min: 10, max: 60_000 },
+  frameTimeoutMs: { min: 100, max: 600_000 },
+  minFrameBytesPerSecond: { min: 1, max: 1_000_000_000 },
+  maxPingsPerSecond: { min: 1, max: 1_000_000 },
+  maxCancelsPerSecond: { min: 1, max: 1_000_000 },
+  maxIdleFramesPerSecond: { min: 100, max: 1_000_000 },
   maxInFlightPerConnection: { min: 1, max: 65_535 },
   maxInFlight: { min: 1, max: 1_000_000 },
   streamWindowBytes: { min: 1_024, max: 64 * 1024 * 1024 },
+  maxStreamsPerConnection: { min: 1, max: 65_535 },
   maxSendBufferBytes: { min: 64 * 1024, max: 1024 * 1024 * 1024 },
+  maxBufferedBytes: { min: 1024 * 1024, max: 1024 ** 4 },
   maxDecodeDepth: { min: 1, max: 1_000 },
   maxDecodeNodes: { min: 1, max: 100_000_000 },
   sendStallMs: { min: 100, max: 600_000 },

@@ -1,25 +1,40 @@
 import { RemoteError, RookeryError } from '../core/errors.js';
+import { failure, type Failure } from '../wire/error-body.js';
 import { CancelCode } from '../wire/frame.js';
 import type { Handlers } from './handlers.js';
 
 /** Why a call gets an ERROR instead of a reply: what is said for its server, not by its handler. */
 
-export function noHandler(kind: string, pattern: string, service: string): RookeryError {
-  return new RookeryError(
+export function noHandler(kind: string, pattern: string, service: string): Failure {
+  return failure(
     'NO_HANDLER',
     `"${service}" has no ${kind} handler for the pattern ${pattern}; check the spelling, or deploy the version that has it`,
   );
 }
 
-export function busy(running: number): RookeryError {
-  return new RookeryError(
+export function busy(running: number): Failure {
+  return failure(
     'SERVER_BUSY',
     `${running} calls of this connection are running, and the instance takes no more; try another one`,
   );
 }
 
-export function leaving(): RookeryError {
-  return new RookeryError('PEER_DRAINING', 'the instance is going away and takes no further calls');
+export function noRoom(): Failure {
+  return failure(
+    'SERVER_BUSY',
+    'the bodies of running calls take as much memory as they may (limits.maxBufferedBytes); try another instance',
+  );
+}
+
+export function tooManyStreams(limit: number): RookeryError {
+  return new RookeryError(
+    'TOO_MANY_STREAMS',
+    `${limit} streams of this connection are running (limits.maxStreamsPerConnection); end some, or raise the limit`,
+  );
+}
+
+export function leaving(): Failure {
+  return failure('PEER_DRAINING', 'the instance is going away and takes no further calls');
 }
 
 /** What a handler hears when its caller cancelled. */

@@ -24,8 +24,12 @@ export class ReplyStream {
   /** Encoded frames that wait for credit; only an `Observable` has them. */
   private backlog: FrameWriter | undefined;
   private backlogSent = 0;
+  /** As much of it as the connection has counted. */
+  private backlogCounted = 0;
   private subscription: { unsubscribe(): void } | undefined;
   private iterator: AsyncIterator<unknown> | undefined;
+  /** What the iterator was asked for and has not given yet. */
+  private pulled: Promise<IteratorResult<unknown>> | undefined;
   private wake: (() => void) | undefined;
   /** How the source ended, while the backlog is still to be sent. */
   private end: { error: unknown; hasFailed: boolean } | undefined;
@@ -47,7 +51,7 @@ export class ReplyStream {
     } catch (error) {
       this.finish(error, true);
     }
-    if (this.isStopped) this.subscription?.unsubscribe();
+    if (this.isStopped) this.unsubscribe();
   }
 
   pump(source: AsyncIterable<unknown>): void {
@@ -79,11 +83,8 @@ export class ReplyStream {
   stop(): void {
     if (this.isStopped) return;
     this.isStopped = true;
-    this.backlog = undefined;
-    this.subscription?.unsubscribe();
-    this.wake?.();
-    // A generator that is waiting finishes at its next yield; what it throws then has no reader.
-    this.iterator?.return?.().then(undefined, () => undefined);
+    this.dropBacklog();
+    this.leave();
   }
 
   private get hasRoom(): boolean {
@@ -95,14 +96,17 @@ export class ReplyStream {
       for (;;) {
         if (!this.hasRoom) await new Promise<void>((resolve) => (this.wake = resolve));
         if (this.isStopped) return;
-        const item = await iterator.next();
+        const item = await (this.pulled = iterator.next());
+        this.pulled = undefined;
+        if (item.done) this.iterator = undefined;
         if (this.isStopped) return;
         if (item.done) return this.finish(undefined, false);
-        this.creditBytes -= this.call.connection.writeNext(this.call, item.value);
+        this.creditBytes -= this.call.connection.replies.next(this.call, item.value);
       }
     } catch (error) {
+      // Who fails to give the next value has ended; who gave one that cannot be sent has not.
+      if (this.pulled) this.iterator = undefined;
       this.finish(error, true);
-      iterator.return?.().then(undefined, () => undefined);
     }
   }
 
@@ -112,10 +116,9 @@ export class ReplyStream {
     if (isAsyncIterable(value)) return this.pump(value);
     try {
       if (this.backlog === undefined && this.hasRoom)
-        this.creditBytes -= this.call.connection.writeNext(this.call, value);
+        this.creditBytes -= this.call.connection.replies.next(this.call, value);
       else this.keep(value);
     } catch (error) {
-      this.subscription?.unsubscribe();
       this.finish(error, true);
     }
   }
@@ -123,9 +126,10 @@ export class ReplyStream {
   private keep(value: unknown): void {
     const { connection } = this.call;
     this.backlog ??= new FrameWriter(connection.maxPayloadBytes);
-    connection.encodeNext(this.call, value, this.backlog);
+    connection.replies.encodeNext(this.call, value, this.backlog);
     const waiting = this.backlog.length - this.backlogSent;
     if (waiting > connection.maxSendBufferBytes) throw overrun(waiting);
+    this.countBacklog();
   }
 
   private sendBacklog(): void {
@@ -133,14 +137,14 @@ export class ReplyStream {
     if (backlog === undefined) return;
     while (this.backlogSent < backlog.length && this.hasRoom) {
       const frameBytes = HEADER_BYTES + uint32(backlog.bytes, this.backlogSent);
-      call.connection.writeFrame(backlog.bytes, this.backlogSent, this.backlogSent + frameBytes);
+      call.connection.replies.frame(backlog.bytes, this.backlogSent, this.backlogSent + frameBytes);
       this.backlogSent += frameBytes;
       this.creditBytes -= frameBytes;
     }
-    if (this.backlogSent < backlog.length) return this.compact(backlog);
-    this.backlog = undefined;
-    this.backlogSent = 0;
-    if (this.end) this.report();
+    if (this.backlogSent < backlog.length) this.compact(backlog);
+    else this.dropBacklog();
+    this.countBacklog();
+    if (this.end && this.backlog === undefined) this.report();
   }
 
   /** A source that stays a little ahead of its reader would otherwise keep all it ever sent. */
@@ -148,6 +152,19 @@ export class ReplyStream {
     if (this.backlogSent * 2 < backlog.length) return;
     backlog.discard(this.backlogSent);
     this.backlogSent = 0;
+  }
+
+  private dropBacklog(): void {
+    this.backlog = undefined;
+    this.backlogSent = 0;
+    this.countBacklog();
+  }
+
+  private countBacklog(): void {
+    const bytes = this.backlog === undefined ? 0 : this.backlog.length - this.backlogSent;
+    if (bytes === this.backlogCounted) return;
+    this.call.connection.replies.addBacklog(bytes - this.backlogCounted);
+    this.backlogCounted = bytes;
   }
 
   private finish(error: unknown, hasFailed: boolean): void {
@@ -159,8 +176,35 @@ export class ReplyStream {
 
   private report(): void {
     this.isStopped = true;
-    this.backlog = undefined;
+    this.dropBacklog();
     this.call.streamEnded(this.end!.error, this.end!.hasFailed);
+    this.leave();
+  }
+
+  /** Lets go of the source. The call has ended when nothing of its source runs any more, which a generator that waits decides itself. */
+  private leave(): void {
+    this.unsubscribe();
+    this.wake?.();
+    if (this.iterator === undefined) this.call.ended();
+    else void this.close(this.iterator);
+  }
+
+  private async close(iterator: AsyncIterator<unknown>): Promise<void> {
+    try {
+      // A generator that waits returns at its next yield.
+      await (iterator.return ? iterator.return() : this.pulled);
+    } catch {
+      // What it throws now has no reader.
+    }
+    this.call.ended();
+  }
+
+  private unsubscribe(): void {
+    try {
+      this.subscription?.unsubscribe();
+    } catch {
+      // A teardown that throws has no reader either, and must not keep the connection's other calls from hearing of its end.
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { TimerWheel } from '../core/timer-wheel.js';
 import type { Identity } from '../wire/hello.js';
+import type { ServerBudgets } from './byte-budget.js';
 import type { Handlers } from './handlers.js';
 import type { KeepAliveTimes } from './keep-alive.js';
 import type { TransportLimits } from './limits.js';
@@ -22,9 +23,12 @@ export interface ServerConnectionContext extends ServerHandshakeOptions {
   manifest(maxBytes: number): Buffer;
   readonly wheel: TimerWheel;
   readonly keepAlive: KeepAliveTimes;
+  readonly budgets: ServerBudgets;
   /** Takes one of the process's slots for a running call; false where none is left. */
   takeSlot(): boolean;
   freeSlot(): void;
+  /** @returns for how long the answer is to be held back, in ms */
+  onHandshakeFailed(connection: ServerConnection): number;
   onReady(connection: ServerConnection): void;
   onClosed(connection: ServerConnection, error: Error | undefined): void;
 }

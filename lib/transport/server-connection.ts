@@ -2,23 +2,24 @@ import type { Socket } from 'node:net';
 
 import { formatAddress } from '../core/address.js';
 import { RookeryError } from '../core/errors.js';
-import { bodyFlags, readBody, writeBody } from '../wire/body.js';
+import { readBody } from '../wire/body.js';
 import { readCallHead, type CallHead } from '../wire/call-head.js';
 import { checkFrame } from '../wire/check-frame.js';
 import type { Codec } from '../wire/codec.js';
-import { writeError } from '../wire/error-body.js';
+import type { Failure } from '../wire/error-body.js';
 import { uint32 } from '../wire/frame-decoder.js';
-import type { FrameWriter } from '../wire/frame-writer.js';
 import { FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, MAX_CALL_ID, NO_LAST_CALL } from '../wire/frame.js';
 import { malformed } from '../wire/metadata-block.js';
 import { goawayCode, writeGoaway } from './connection-end.js';
 import { correlationId } from './correlation-id.js';
+import { FloodGuard, SMALL_CREDIT_BYTES, UNREADABLE_CALL_WEIGHT, USELESS_CALL_WEIGHT } from './flood-guard.js';
 import { FrameSocket, type FrameSocketOwner } from './frame-socket.js';
 import type { Handler } from './handlers.js';
 import { HelloTimer } from './hello-timer.js';
 import { IncomingCall } from './incoming-call.js';
 import { KeepAlive } from './keep-alive.js';
-import { busy, cancelledBy, leaving, noHandler, unsendable, wireError } from './refusals.js';
+import { busy, cancelledBy, leaving, noHandler, noRoom } from './refusals.js';
+import { ReplyWriter } from './reply-writer.js';
 import type { Peer, ServerConnectionContext } from './server-connection-context.js';
 import { ServerHandshake } from './server-handshake.js';
 
@@ -35,19 +36,25 @@ export class ServerConnection implements FrameSocketOwner {
   private readonly handshake: ServerHandshake;
   private readonly keepAlive: KeepAlive;
   private readonly helloTimer: HelloTimer;
+  private readonly guard: FloodGuard;
+  /** Why the handshake failed, while the answer is held back. */
+  private heldBack: RookeryError | undefined;
   /** Calls that can be cancelled or given credit, by id. */
   private readonly calls = new Map<number, IncomingCall>();
   private running = 0;
   private lastCallId = 0;
   private hasBeenReady = false;
   private codec!: Codec;
+  /** Once it is ready. */
+  replies!: ReplyWriter;
   private readonly head: CallHead = { remainingMs: 0, pattern: undefined, metadata: undefined, bodyAt: 0 };
 
   constructor(
     socket: Socket,
     private readonly context: ServerConnectionContext,
   ) {
-    this.link = new FrameSocket(socket, this, context.transportLimits);
+    this.link = new FrameSocket(socket, this, context.transportLimits, context.budgets);
+    this.guard = new FloodGuard(context.transportLimits);
     this.handshake = new ServerHandshake(context);
     this.keepAlive = new KeepAlive(this.link, context.wheel, context.keepAlive, () => undefined);
     this.helloTimer = new HelloTimer(this);
@@ -117,13 +124,9 @@ export class ServerConnection implements FrameSocketOwner {
       case FrameType.CREDIT:
         return this.onCredit(callId, uint32(bytes, start));
       case FrameType.PING:
-        this.link.writer.bare(FrameType.PONG, 0, callId);
-        return this.link.flushSoon();
-      case FrameType.PONG:
-      case FrameType.GOAWAY:
-        return;
+        return this.onPing(callId);
       default:
-        if (type < FIRST_OPTIONAL_TYPE) throw malformed(`a frame of type ${type} where none may come`);
+        return this.onIdleFrame(type);
     }
   }
 
@@ -153,8 +156,11 @@ export class ServerConnection implements FrameSocketOwner {
     this.context.onClosed(this, error);
   }
 
+  /** The time for the hello is over; or, where it failed, that of the silence after it. */
   onHelloTimeout(): void {
-    this.endWith(
+    if (this.heldBack) return this.endAtOnce(this.heldBack);
+    this.context.onHandshakeFailed(this);
+    this.endAtOnce(
       new RookeryError(
         'HANDSHAKE_FAILED',
         `no complete hello within ${this.context.transportLimits.helloTimeoutMs} ms`,
@@ -170,54 +176,29 @@ export class ServerConnection implements FrameSocketOwner {
     );
   }
 
-  writeReply(call: IncomingCall, value: unknown): void {
-    try {
-      this.encodeReply(call, value, Flag.END, this.link.writer);
-    } catch (error) {
-      this.writeFailure(call, error);
-    }
-    this.link.flushSoon();
-  }
-
-  /** The end of a stream. */
-  writeEnd(call: IncomingCall): void {
-    const { writer } = this.link;
-    writer.end(writer.begin(FrameType.REPLY, Flag.END | Flag.NO_VALUE, 0, call.callId));
-    this.link.flushSoon();
-  }
-
-  /** One value of a stream. @returns the bytes it takes of the credit @throws RookeryError `ENCODE_FAILED`, `FRAME_TOO_LARGE` */
-  writeNext(call: IncomingCall, value: unknown): number {
-    const { writer } = this.link;
-    const before = writer.length;
-    this.encodeReply(call, value, 0, writer);
-    const frameBytes = writer.length - before;
-    this.link.flushSoon();
-    return frameBytes;
-  }
-
-  encodeNext(call: IncomingCall, value: unknown, writer: FrameWriter): void {
-    this.encodeReply(call, value, 0, writer);
-  }
-
-  /** A frame encoded before. */
-  writeFrame(bytes: Buffer, start: number, end: number): void {
-    this.link.writer.slice(bytes, start, end);
-    this.link.flushSoon();
-  }
-
-  writeFailure(call: IncomingCall, error: unknown): void {
-    this.refuse(call.callId, wireError(this.context.handlers, error));
-  }
-
   /** The handler has ended: its slot is free. */
   callEnded(call: IncomingCall): void {
     this.context.wheel.remove(call);
     // The id of a cancelled call may be another call's by now.
     if (call.callId !== 0 && !call.isCancelled) this.calls.delete(call.callId);
     this.running--;
+    this.replies.callEnded(call);
+    this.context.budgets.freeBody(call.bodyBytes);
     this.context.freeSlot();
     this.endIfIdle();
+  }
+
+  private onPing(token: number): void {
+    this.guard.onPing(this.link.lastReadAtMs);
+    this.link.writer.bare(FrameType.PONG, 0, token);
+    this.link.flushSoon();
+  }
+
+  /** PONG, GOAWAY, or an extension that may be skipped. */
+  private onIdleFrame(type: number): void {
+    if (type < FIRST_OPTIONAL_TYPE && type !== FrameType.PONG && type !== FrameType.GOAWAY)
+      throw malformed(`a frame of type ${type} where none may come`);
+    this.guard.onIdleFrame(this.link.lastReadAtMs);
   }
 
   private onHandshakeFrame(type: number, payload: Buffer): void {
@@ -233,9 +214,10 @@ export class ServerConnection implements FrameSocketOwner {
     const client = this.handshake.client!;
     this.peer.service = client.service;
     this.peer.instance = client.instance;
-    this.peer.keyId = this.handshake.key;
+    this.peer.keyId = this.handshake.secret?.id;
     this.codec = this.handshake.codec!;
     this.streamWindowBytes = client.limits.streamWindowBytes;
+    this.replies = new ReplyWriter(link, this.codec, context.handlers, context.transportLimits.maxStreamsPerConnection);
     link.writer.maxPayloadBytes = client.limits.maxFrameBytes;
     link.decoder.maxPayloadBytes = context.transportLimits.maxFrameBytes;
     context.wheel.remove(this.helloTimer);
@@ -258,6 +240,7 @@ export class ServerConnection implements FrameSocketOwner {
     end: number,
   ): void {
     const { head, context } = this;
+    this.guard.calls++;
     const wantsReply = kind === 'message' || (flags & Flag.ACK) !== 0;
     if (wantsReply !== (callId !== 0) || callId > MAX_CALL_ID || this.calls.has(callId)) {
       throw malformed(`call id ${callId} is not free or not allowed here`);
@@ -271,39 +254,49 @@ export class ServerConnection implements FrameSocketOwner {
 
     const handler = context.handlers.find(kind, code, head.pattern);
     if (handler === undefined)
-      return this.refuse(callId, noHandler(kind, head.pattern ?? `#${code}`, context.self.service));
-    if (this.state === 'refusing') return this.refuse(callId, leaving());
-    if (this.running >= context.limits.maxInFlight || !context.takeSlot())
-      return this.refuse(callId, busy(this.running));
+      return this.refuseUseless(callId, noHandler(kind, head.pattern ?? `#${code}`, context.self.service));
+    if (this.state === 'refusing') return this.replies.refusal(callId, leaving());
+    // Who keeps to the limit it was told is never above it by more than calls it has cancelled.
+    if (this.running >= context.limits.maxInFlight) return this.refuseUseless(callId, busy(this.running));
+    const bodyBytes = end - head.bodyAt;
+    if (!context.budgets.takeBody(bodyBytes)) return this.replies.refusal(callId, noRoom());
+    if (!context.takeSlot()) {
+      context.budgets.freeBody(bodyBytes);
+      return this.replies.refusal(callId, busy(this.running));
+    }
     this.running++;
-    this.start(kind === 'event' && !wantsReply ? 0 : callId, handler, flags, bytes, end);
+    this.start(callId, handler, flags, bytes, end);
   }
 
   private start(callId: number, handler: Handler, flags: number, bytes: Buffer, end: number): void {
     const { head, context } = this;
-    const call = new IncomingCall(this, callId, handler, head.metadata, this.link.lastReadAtMs + head.remainingMs);
+    const { metadata, remainingMs, bodyAt } = head;
+    const call = new IncomingCall(this, callId, handler, metadata, this.link.lastReadAtMs + remainingMs, end - bodyAt);
     if (callId !== 0) this.calls.set(callId, call);
     context.wheel.add(call, call.deadlineAtMs);
     let data: unknown;
     try {
-      data = readBody(flags, this.codec, bytes, head.bodyAt, end);
+      data = readBody(flags, this.codec, bytes, bodyAt, end);
     } catch (error) {
-      this.refuse(callId, error as RookeryError);
-      return this.callEnded(call);
+      this.callEnded(call);
+      return this.refuseUseless(callId, error as RookeryError, UNREADABLE_CALL_WEIGHT);
     }
     call.run(data);
   }
 
   private onCancel(code: number, callId: number): void {
+    this.guard.onCancel(this.link.lastReadAtMs);
     const call = this.calls.get(callId);
-    if (call === undefined) return;
-    this.cancelCall(call, cancelledBy(code));
+    if (call !== undefined) return this.cancelCall(call, cancelledBy(code));
+    this.guard.onIdleFrame(this.link.lastReadAtMs);
   }
 
   /** What comes back was sent before, so credit never grows beyond the window; a stream that has ended needs none. */
   private onCredit(callId: number, creditBytes: number): void {
     if (creditBytes === 0) throw malformed('a CREDIT of nothing');
-    this.calls.get(callId)?.addCredit(creditBytes);
+    const call = this.calls.get(callId);
+    if (call === undefined || creditBytes < SMALL_CREDIT_BYTES) this.guard.onIdleFrame(this.link.lastReadAtMs);
+    call?.addCredit(creditBytes);
   }
 
   private cancelCall(call: IncomingCall, reason: RookeryError): void {
@@ -312,28 +305,17 @@ export class ServerConnection implements FrameSocketOwner {
     call.cancel(reason);
   }
 
-  private refuse(callId: number, error: RookeryError): void {
-    if (callId === 0) return;
-    writeError(error, callId, this.codec, this.link.writer);
-    this.link.flushSoon();
-  }
-
   /** A head over a limit costs its call; one that makes no sense, the connection. */
   private refuseHead(callId: number, error: RookeryError): void {
     if (error.outcome !== 'refused') throw error;
     if (callId > this.lastCallId) this.lastCallId = callId;
-    this.refuse(callId, error);
+    this.refuseUseless(callId, error);
   }
 
-  private encodeReply(call: IncomingCall, value: unknown, flags: number, writer: FrameWriter): void {
-    const start = writer.begin(FrameType.REPLY, flags | bodyFlags(value), 0, call.callId);
-    try {
-      writeBody(value, this.codec, writer);
-      writer.end(start);
-    } catch (error) {
-      writer.abandon(start);
-      throw unsendable(error as RookeryError);
-    }
+  /** Refuses what an honest client does not send in numbers. */
+  private refuseUseless(callId: number, error: Failure, weight = USELESS_CALL_WEIGHT): void {
+    this.guard.onIdleFrame(this.link.lastReadAtMs, weight);
+    this.replies.refusal(callId, error);
   }
 
   private endIfIdle(): void {
@@ -342,7 +324,16 @@ export class ServerConnection implements FrameSocketOwner {
     this.link.end();
   }
 
+  /** An address that keeps failing the handshake hears so later and later. */
   private endWith(error: RookeryError): void {
+    const delayMs = this.state === 'handshake' ? this.context.onHandshakeFailed(this) : 0;
+    if (delayMs === 0) return this.endAtOnce(error);
+    this.heldBack = error;
+    this.link.pauseReading();
+    this.context.wheel.add(this.helloTimer, performance.now() + delayMs);
+  }
+
+  private endAtOnce(error: RookeryError): void {
     this.goaway(goawayCode(error), this.lastCallId, error.message);
     this.link.fail(error);
   }

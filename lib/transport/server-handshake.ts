@@ -1,11 +1,12 @@
 import { RookeryError } from '../core/errors.js';
-import { freshNonce, type KeyRing } from '../wire/auth.js';
+import { freshNonce, type KeyRing, type SharedSecret } from '../wire/auth.js';
 import type { Codec } from '../wire/codec.js';
 import type { FrameWriter } from '../wire/frame-writer.js';
 import { FrameType, PROTOCOL_VERSION } from '../wire/frame.js';
 import {
   decodeClientHello,
   encodeHello,
+  inForce,
   negotiate,
   type ClientHello,
   type Identity,
@@ -18,35 +19,40 @@ export interface ServerHandshakeOptions {
   keys: KeyRing;
   codecs: readonly Codec[];
   limits: PeerLimits;
+  /** Optional extensions of the protocol that this end knows; version 1 defines none. */
+  extensions?: readonly string[] | undefined;
 }
 
 /** The accepting end of the handshake. Bytes in, bytes out; owns no socket. */
 export class ServerHandshake {
   client: ClientHello | undefined;
   codec: Codec | undefined;
+  /** Those that both ends know. */
+  extensions: readonly string[] = [];
 
   private clientHelloBytes: Buffer | undefined;
   private helloBytes: Buffer | undefined;
-  /** Id of the secret both ends prove to know; without authentication `undefined`. */
-  key: string | undefined;
+  /** Which both ends prove to know; without authentication `undefined`. */
+  secret: SharedSecret | undefined;
   private isProven = false;
 
   constructor(private readonly options: ServerHandshakeOptions) {}
 
   get isComplete(): boolean {
-    return this.codec !== undefined && (this.key === undefined || this.isProven);
+    return this.codec !== undefined && (this.secret === undefined || this.isProven);
   }
 
   /** Answers a HELLO, with our proof where secrets are in use. @throws RookeryError `VERSION_UNSUPPORTED`, `AUTHENTICATION_FAILED`, `FRAME_MALFORMED` */
   onClientHello(bytes: Buffer, writer: FrameWriter): void {
     if (this.client) throw malformed('a second HELLO');
-    const { self, codecs, keys, limits } = this.options;
+    const { self, codecs, limits, extensions } = this.options;
     const client = decodeClientHello(bytes);
     const codec = negotiate(
       client,
       codecs.map(({ name }) => name),
+      extensions,
     );
-    this.key = this.commonKey(client);
+    this.secret = this.commonSecret(client);
     this.client = client;
     this.clientHelloBytes = Buffer.from(bytes);
     this.helloBytes = encodeHello({
@@ -55,31 +61,32 @@ export class ServerHandshake {
       codec,
       nonce: freshNonce(),
       limits,
-      key: this.key,
+      key: this.secret?.id,
+      extensions,
     });
+    this.extensions = inForce(extensions, client.extensions);
     this.codec = codecs.find(({ name }) => name === codec)!;
     write(FrameType.HELLO, this.helloBytes, writer);
-    if (this.key !== undefined)
-      write(FrameType.AUTH, keys.prove(this.key, 'server', this.clientHelloBytes, this.helloBytes), writer);
+    if (this.secret !== undefined)
+      write(FrameType.AUTH, this.secret.prove('server', this.clientHelloBytes, this.helloBytes), writer);
   }
 
   /** @throws RookeryError `AUTHENTICATION_FAILED`, `FRAME_MALFORMED` */
   onClientProof(proof: Buffer): void {
-    if (this.key === undefined || this.isProven) throw malformed('an AUTH nobody asked for');
-    const { keys } = this.options;
-    if (!keys.verify(this.key, 'client', this.clientHelloBytes!, this.helloBytes!, proof)) {
+    if (this.secret === undefined || this.isProven) throw malformed('an AUTH nobody asked for');
+    if (!this.secret.verify('client', this.clientHelloBytes!, this.helloBytes!, proof)) {
       throw new RookeryError('AUTHENTICATION_FAILED', 'the client could not prove that it knows the secret');
     }
     this.isProven = true;
   }
 
-  private commonKey(client: ClientHello): string | undefined {
+  private commonSecret(client: ClientHello): SharedSecret | undefined {
     const { keys } = this.options;
     if (keys.isEmpty) return undefined;
-    const key = keys.ids.find((id) => client.keys.includes(id));
-    if (key === undefined)
+    const secret = keys.current.find(({ id }) => client.keys.includes(id));
+    if (secret === undefined)
       throw new RookeryError('AUTHENTICATION_FAILED', 'the two ends share no secret; give both the same auth.secrets');
-    return key;
+    return secret;
   }
 }
 

@@ -1,4 +1,12 @@
-import { isCode, isReason, RemoteError, RookeryError, type Code, type Reason } from '../core/errors.js';
+import {
+  ERROR_CATALOGUE,
+  isCode,
+  isReason,
+  RemoteError,
+  RookeryError,
+  type Code,
+  type Reason,
+} from '../core/errors.js';
 import { readBody, writeBody } from './body.js';
 import type { Codec } from './codec.js';
 import { Flag, FrameType } from './frame.js';
@@ -14,11 +22,20 @@ interface ErrorBody {
   data?: unknown;
 }
 
+/** As much of an error as travels: it costs no stack where nobody here would read one. */
+export type Failure = Pick<RookeryError, 'code' | 'reason' | 'outcome' | 'message'>;
+
+/** A failure as the catalogue has it. */
+export function failure(reason: Reason, message: string): Failure {
+  const [code, outcome] = ERROR_CATALOGUE[reason];
+  return { code, reason, outcome, message };
+}
+
 /** A message on the wire is never longer than this many characters. */
 const MAX_MESSAGE_CHARS = 2_048;
 
 /** Appends an ERROR frame. What the codec cannot write is left out rather than losing the error. */
-export function writeError(error: RookeryError, callId: number, codec: Codec, writer: FrameWriter): void {
+export function writeError(error: Failure, callId: number, codec: Codec, writer: FrameWriter): void {
   const message =
     error.message.length > MAX_MESSAGE_CHARS ? `${error.message.slice(0, MAX_MESSAGE_CHARS - 1)}…` : error.message;
   const body: ErrorBody = { code: error.code, message };

@@ -9,6 +9,11 @@ export interface FrameSink {
   onFrame(type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void;
 }
 
+/** Memory taken at first for a payload that has arrived in part. */
+const FIRST_PAYLOAD_BYTES = 256 * 1024;
+/** By how much that memory grows when it is full: a frame of 4 MiB is copied twice on its way. */
+const GROWTH = 4;
+
 /**
  * Cuts a byte stream into frames: incremental, linear in the bytes whatever their chunking, and bounded (at most one frame is held).
  * A length over the limit is refused as soon as its header is complete, before a byte of the payload is kept.
@@ -21,9 +26,11 @@ export class FrameDecoder {
   private readonly head = Buffer.alloc(HEADER_BYTES);
   private headFill = 0;
   private prefaceFill = 0;
-  /** The payload being collected when it did not arrive in one chunk. */
+  /** The payload being collected when it did not arrive in one chunk; it grows with what arrives. */
   private payload: Buffer | undefined;
+  private payloadLength = 0;
   private payloadFill = 0;
+  private begun = 0;
   private failure: Error | undefined;
   private isStopped = false;
 
@@ -39,6 +46,16 @@ export class FrameDecoder {
     return (
       this.headFill > 0 || this.payload !== undefined || (this.prefaceFill > 0 && this.prefaceFill < PREFACE.length)
     );
+  }
+
+  /** Which of the frames that arrived in part it is that has: another number, another frame. */
+  get partialFrame(): number {
+    return this.begun;
+  }
+
+  /** Bytes of a payload that has arrived in part. */
+  get partialBytes(): number {
+    return this.payload === undefined ? 0 : this.payloadFill;
   }
 
   /** Bytes kept between two pushes. */
@@ -79,6 +96,7 @@ export class FrameDecoder {
       const end = start + length;
       if (end > chunk.length) {
         chunk.copy(this.head, 0, at, start);
+        this.begun++;
         this.beginPayload(length, chunk, start);
         return;
       }
@@ -86,6 +104,7 @@ export class FrameDecoder {
       this.emit(chunk, start - HEADER_BYTES, chunk, start, end);
     }
     if (at < chunk.length && !this.isStopped) {
+      if (this.headFill === 0) this.begun++;
       chunk.copy(this.head, this.headFill, at);
       this.headFill += chunk.length - at;
     }
@@ -120,23 +139,29 @@ export class FrameDecoder {
   }
 
   private beginPayload(length: number, chunk: Buffer, start: number): void {
-    this.payload = Buffer.allocUnsafeSlow(length);
+    this.payloadLength = length;
+    this.payload = Buffer.allocUnsafeSlow(Math.min(length, Math.max(FIRST_PAYLOAD_BYTES, chunk.length - start)));
     this.payloadFill = chunk.copy(this.payload, 0, start);
   }
 
   private collect(chunk: Buffer, at: number, payload: Buffer): number {
-    const copied = chunk.copy(
-      payload,
-      this.payloadFill,
-      at,
-      Math.min(chunk.length, at + payload.length - this.payloadFill),
-    );
-    this.payloadFill += copied;
-    if (this.payloadFill === payload.length) {
+    const wanted = Math.min(chunk.length - at, this.payloadLength - this.payloadFill);
+    if (this.payloadFill + wanted > payload.length) payload = this.payload = this.grown(payload, wanted);
+    chunk.copy(payload, this.payloadFill, at, at + wanted);
+    this.payloadFill += wanted;
+    if (this.payloadFill === this.payloadLength) {
       this.payload = undefined;
-      this.emit(this.head, 0, payload, 0, payload.length);
+      this.emit(this.head, 0, payload, 0, this.payloadLength);
     }
-    return at + copied;
+    return at + wanted;
+  }
+
+  /** What a peer announces costs it twelve bytes; memory is taken for what it sends. */
+  private grown(payload: Buffer, wanted: number): Buffer {
+    const length = Math.min(this.payloadLength, Math.max(payload.length * GROWTH, this.payloadFill + wanted));
+    const larger = Buffer.allocUnsafeSlow(length);
+    payload.copy(larger, 0, 0, this.payloadFill);
+    return larger;
   }
 
   private emit(head: Buffer, at: number, bytes: Buffer, start: number, end: number): void {

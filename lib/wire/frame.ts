@@ -81,6 +81,7 @@ export const GoawayCode = {
   AUTHENTICATION_FAILED: 3,
   IDLE: 4,
   HANDSHAKE_REFUSED: 5,
+  FLOOD: 6,
 } as const;
 
 /** `call id` of a GOAWAY that promises nothing yet about which calls are executed. */

@@ -10,8 +10,8 @@ import { dial, errorOf, eventually, pause, serve } from './support.js';
 const ECHO = { echo: (data: unknown) => data };
 
 /** A socket that says nothing by itself. */
-async function silent(port: number): Promise<Socket> {
-  const socket = connect({ host: '127.0.0.1', port });
+async function silent(port: number, localAddress = '127.0.0.1'): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port, localAddress });
   onTestFinished(() => void socket.destroy());
   socket.on('error', () => undefined);
   socket.resume();
@@ -22,16 +22,30 @@ async function silent(port: number): Promise<Socket> {
 const isCut = (socket: Socket) => socket.closed || socket.readableEnded;
 
 describe('Acceptor', () => {
-  it('takes so many connections that have not said who they are, and frees their places', async () => {
-    const { acceptor, port } = await serve(ECHO, { limits: { maxUnauthenticated: 2 } });
-    const waiting = [await silent(port), await silent(port)];
+  it('takes so many connections that have not said who they are; the oldest makes place for the newest', async () => {
+    const { acceptor, port } = await serve(ECHO, { limits: { maxUnauthenticated: 4 } });
+    const [oldest, other] = [await silent(port), await silent(port)];
     await eventually(() => acceptor.connections.size === 2);
+    // Half of the places are all that one address gets.
     const third = await silent(port);
-    await eventually(() => isCut(third));
-    expect(acceptor.connections.size).toBe(2);
-    for (const socket of waiting) socket.destroy();
-    await eventually(() => acceptor.connections.size === 0);
+    await eventually(() => isCut(oldest));
+    expect([isCut(other), isCut(third)]).toEqual([false, false]);
+    const elsewhere = [await silent(port, '127.0.0.2'), await silent(port, '127.0.0.2')];
+    await eventually(() => acceptor.connections.size === 4);
     expect(await (await dial(port)).ask('echo', 1)).toBe(1);
+    await eventually(() => isCut(other));
+    expect([third, ...elsewhere].map(isCut)).toEqual([false, false, false]);
+    expect(acceptor.refusals).toEqual({ TOO_MANY_CONNECTIONS: 2 });
+  });
+
+  it('takes so many connections from one address, and those of others all the same', async () => {
+    const { acceptor, port } = await serve(ECHO, { limits: { maxConnectionsPerAddress: 2 } });
+    await Promise.all([dial(port), dial(port)]);
+    expect(await errorOf(dial(port))).toMatchObject({ reason: 'HANDSHAKE_FAILED', outcome: 'never-sent' });
+    expect(acceptor.refusals).toEqual({ TOO_MANY_CONNECTIONS: 1 });
+    const elsewhere = await silent(port, '127.0.0.2');
+    await eventually(() => acceptor.connections.size === 3);
+    expect(isCut(elsewhere)).toBe(false);
   });
 
   it('does not count those who have said it', async () => {
@@ -41,7 +55,7 @@ describe('Acceptor', () => {
   });
 
   it('does not lose a place to a client that comes and goes, however far it got', async () => {
-    const { acceptor, port } = await serve(ECHO, { limits: { maxUnauthenticated: 3 } });
+    const { acceptor, port } = await serve(ECHO, { limits: { maxUnauthenticated: 6 } });
     const openings = [
       Buffer.alloc(0),
       PREFACE,

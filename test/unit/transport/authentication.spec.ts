@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { KeyRing } from '../../../lib/wire/auth.js';
+import { KeyRing, SharedSecret } from '../../../lib/wire/auth.js';
 import { FrameType, GoawayCode, PREFACE } from '../../../lib/wire/frame.js';
 import { clientHello, frame, rawClient, rawServer, request, serverHello } from '../../wire/support/raw-peer.js';
 import { dial, errorOf, eventually, serve } from './support.js';
@@ -10,6 +10,8 @@ const NEW = 'the secret of tomorrow';
 const OTHER = 'somebody else’s secret';
 
 const ring = (...secrets: string[]) => new KeyRing({ secrets });
+const secret = new SharedSecret(OLD);
+const other = new SharedSecret(OTHER);
 const ECHO = { echo: (data: unknown) => data };
 
 describe('two ends with a secret', () => {
@@ -41,7 +43,7 @@ describe('two ends with a secret', () => {
 
 describe('a server with a secret', () => {
   const keys = ring(OLD);
-  const hello = clientHello({ keys: keys.ids });
+  const hello = clientHello({ keys: [secret.id] });
 
   async function challenged() {
     const { port } = await serve(ECHO, { keys });
@@ -54,14 +56,14 @@ describe('a server with a secret', () => {
 
   it('proves first that it knows it, over the exact bytes of both hellos', async () => {
     const { answer, proof } = await challenged();
-    expect(JSON.parse(answer.toString())).toMatchObject({ key: keys.ids[0] });
-    expect(keys.verify(keys.ids[0]!, 'server', hello, answer, proof)).toBe(true);
+    expect(JSON.parse(answer.toString())).toMatchObject({ key: secret.id });
+    expect(secret.verify('server', hello, answer, proof)).toBe(true);
   });
 
   it('says what it serves only after the client’s proof', async () => {
     const { peer, answer } = await challenged();
     expect(peer.frames).toEqual([]);
-    peer.send(frame(FrameType.AUTH, { payload: keys.prove(keys.ids[0]!, 'client', hello, answer) }));
+    peer.send(frame(FrameType.AUTH, { payload: secret.prove('client', hello, answer) }));
     await peer.next(FrameType.MANIFEST);
     peer.send(request(1, 'echo', 'in'));
     expect((await peer.next(FrameType.REPLY)).payload.toString()).toBe('"in"');
@@ -69,17 +71,17 @@ describe('a server with a secret', () => {
 
   it.each<[string, (answer: Buffer, proof: Buffer) => Buffer]>([
     ['its own proof sent back', (_answer, proof) => proof],
-    ['a proof by another secret', (answer) => ring(OTHER).prove(ring(OTHER).ids[0]!, 'client', hello, answer)],
+    ['a proof by another secret', (answer) => other.prove('client', hello, answer)],
     [
       'a proof over a hello with one byte changed',
       (answer) => {
         const tampered = Buffer.from(hello);
         tampered[tampered.length - 3]! ^= 1;
-        return keys.prove(keys.ids[0]!, 'client', tampered, answer);
+        return secret.prove('client', tampered, answer);
       },
     ],
-    ['a proof over another server’s hello', () => keys.prove(keys.ids[0]!, 'client', hello, serverHello())],
-    ['half a proof', (answer) => keys.prove(keys.ids[0]!, 'client', hello, answer).subarray(0, 16)],
+    ['a proof over another server’s hello', () => secret.prove('client', hello, serverHello())],
+    ['half a proof', (answer) => secret.prove('client', hello, answer).subarray(0, 16)],
     ['no proof', () => Buffer.alloc(0)],
   ])('sends away who answers with %s', async (_, prove) => {
     const { peer, answer, proof } = await challenged();
@@ -112,13 +114,13 @@ describe('a client with a secret', () => {
   const keys = ring(OLD);
 
   it.each<[string, (clientHello: Buffer, answer: Buffer) => Buffer]>([
-    ['proves by another secret', (hello, answer) => ring(OTHER).prove(ring(OTHER).ids[0]!, 'server', hello, answer)],
-    ['proves something else', (hello) => keys.prove(keys.ids[0]!, 'server', hello, Buffer.from('{}'))],
-    ['proves as if it were the client', (hello, answer) => keys.prove(keys.ids[0]!, 'client', hello, answer)],
+    ['proves by another secret', (hello, answer) => other.prove('server', hello, answer)],
+    ['proves something else', (hello) => secret.prove('server', hello, Buffer.from('{}'))],
+    ['proves as if it were the client', (hello, answer) => secret.prove('client', hello, answer)],
   ])('does not prove anything to a server that %s', async (_, prove) => {
     const { port, peers } = await rawServer(async (peer) => {
       const { payload } = await peer.next(FrameType.HELLO);
-      const answer = serverHello({ key: keys.ids[0] });
+      const answer = serverHello({ key: secret.id });
       peer.send(
         PREFACE,
         frame(FrameType.HELLO, { payload: answer }),
@@ -136,7 +138,7 @@ describe('a client with a secret', () => {
   });
 
   it('does not take a MANIFEST instead of a proof', async () => {
-    const { port } = await rawServer((peer) => peer.welcome([], { key: keys.ids[0]! }));
+    const { port } = await rawServer((peer) => peer.welcome([], { key: secret.id }));
     expect(await errorOf(dial(port, { keys }))).toMatchObject({ reason: 'HANDSHAKE_FAILED', outcome: 'never-sent' });
   });
 });

@@ -1,8 +1,9 @@
 import { createHash, createHmac } from 'node:crypto';
+import { once } from 'node:events';
 
 import { describe, expect, it } from 'vitest';
 
-import { freshNonce, KeyRing } from '../../../lib/wire/auth.js';
+import { freshNonce, KeyRing, SharedSecret } from '../../../lib/wire/auth.js';
 import { errorOf } from './support.js';
 
 const OLD = 'correct horse battery staple';
@@ -12,69 +13,97 @@ const SERVER_HELLO = Buffer.from('{"server":1}');
 
 const ringOf = (...secrets: string[]) => new KeyRing({ secrets });
 
-describe('KeyRing', () => {
+describe('SharedSecret', () => {
   it('names a secret by the start of a hash, without telling it', () => {
-    const [id] = ringOf(OLD).ids;
+    const { id } = new SharedSecret(OLD);
     expect(id).toBe(createHash('sha256').update(`rookery key id\n${OLD}`).digest('base64url').slice(0, 12));
     expect(id).toMatch(/^[\w-]{12}$/);
   });
 
   it('proves by HMAC-SHA-256 over role, sizes and the exact bytes of both hellos', () => {
-    const ring = ringOf(OLD);
+    const secret = new SharedSecret(OLD);
     const sizes = Buffer.from([0, 0, 0, CLIENT_HELLO.length, 0, 0, 0, SERVER_HELLO.length]);
     const transcript = Buffer.concat([Buffer.from('rookery/1 client\n'), sizes, CLIENT_HELLO, SERVER_HELLO]);
     const expected = createHmac('sha256', OLD).update(transcript).digest('hex');
-    expect(ring.prove(ring.ids[0]!, 'client', CLIENT_HELLO, SERVER_HELLO).toString('hex')).toBe(expected);
+    expect(secret.prove('client', CLIENT_HELLO, SERVER_HELLO).toString('hex')).toBe(expected);
   });
 
   it('believes who knows the secret', () => {
-    const proof = ringOf(OLD).prove(ringOf(OLD).ids[0]!, 'client', CLIENT_HELLO, SERVER_HELLO);
-    expect(ringOf(OLD).verify(ringOf(OLD).ids[0]!, 'client', CLIENT_HELLO, SERVER_HELLO, proof)).toBe(true);
+    const proof = new SharedSecret(OLD).prove('client', CLIENT_HELLO, SERVER_HELLO);
+    expect(new SharedSecret(OLD).verify('client', CLIENT_HELLO, SERVER_HELLO, proof)).toBe(true);
   });
 
   it('does not believe a proof of the other role, so none can be sent back to its maker', () => {
-    const ring = ringOf(OLD);
-    const proof = ring.prove(ring.ids[0]!, 'server', CLIENT_HELLO, SERVER_HELLO);
-    expect(ring.verify(ring.ids[0]!, 'client', CLIENT_HELLO, SERVER_HELLO, proof)).toBe(false);
+    const secret = new SharedSecret(OLD);
+    const proof = secret.prove('server', CLIENT_HELLO, SERVER_HELLO);
+    expect(secret.verify('client', CLIENT_HELLO, SERVER_HELLO, proof)).toBe(false);
   });
 
   it('does not believe a proof over other hellos, not even where only the border between them moved', () => {
-    const ring = ringOf(OLD);
-    const [id] = ring.ids as [string];
-    const proof = ring.prove(id, 'client', CLIENT_HELLO, SERVER_HELLO);
+    const secret = new SharedSecret(OLD);
+    const proof = secret.prove('client', CLIENT_HELLO, SERVER_HELLO);
     const whole = Buffer.concat([CLIENT_HELLO, SERVER_HELLO]);
-    expect(ring.verify(id, 'client', Buffer.from('{"client":2}'), SERVER_HELLO, proof)).toBe(false);
-    expect(ring.verify(id, 'client', CLIENT_HELLO, Buffer.from('{"server":2}'), proof)).toBe(false);
-    expect(ring.verify(id, 'client', whole.subarray(0, 5), whole.subarray(5), proof)).toBe(false);
+    expect(secret.verify('client', Buffer.from('{"client":2}'), SERVER_HELLO, proof)).toBe(false);
+    expect(secret.verify('client', CLIENT_HELLO, Buffer.from('{"server":2}'), proof)).toBe(false);
+    expect(secret.verify('client', whole.subarray(0, 5), whole.subarray(5), proof)).toBe(false);
   });
 
   it('does not believe a proof with any bit changed, too short, too long or empty', () => {
-    const ring = ringOf(OLD);
-    const [id] = ring.ids as [string];
-    const proof = ring.prove(id, 'client', CLIENT_HELLO, SERVER_HELLO);
+    const secret = new SharedSecret(OLD);
+    const proof = secret.prove('client', CLIENT_HELLO, SERVER_HELLO);
     for (let bit = 0; bit < proof.length * 8; bit++) {
       const wrong = Buffer.from(proof);
       wrong[bit >> 3]! ^= 1 << (bit & 7);
-      expect(ring.verify(id, 'client', CLIENT_HELLO, SERVER_HELLO, wrong)).toBe(false);
+      expect(secret.verify('client', CLIENT_HELLO, SERVER_HELLO, wrong)).toBe(false);
     }
     for (const wrong of [Buffer.alloc(0), proof.subarray(1), Buffer.concat([proof, Buffer.alloc(1)])]) {
-      expect(ring.verify(id, 'client', CLIENT_HELLO, SERVER_HELLO, wrong)).toBe(false);
+      expect(secret.verify('client', CLIENT_HELLO, SERVER_HELLO, wrong)).toBe(false);
     }
   });
+});
 
-  it('does not believe a proof under a key it does not have, not even one it would make itself', () => {
-    const ring = ringOf(OLD);
-    const proof = ring.prove('unknown-id', 'client', CLIENT_HELLO, SERVER_HELLO);
-    expect(ring.verify('unknown-id', 'client', CLIENT_HELLO, SERVER_HELLO, proof)).toBe(false);
-  });
+describe('KeyRing', () => {
+  const ids = (ring: KeyRing) => ring.current.map(({ id }) => id);
 
   it('knows old and new while a secret is rotated', () => {
-    const both = ringOf(NEW, OLD);
-    expect(both.ids).toEqual([...ringOf(NEW).ids, ...ringOf(OLD).ids]);
-    for (const id of both.ids) {
-      const proof = both.prove(id, 'server', CLIENT_HELLO, SERVER_HELLO);
-      expect(both.verify(id, 'server', CLIENT_HELLO, SERVER_HELLO, proof)).toBe(true);
-    }
+    expect(ids(ringOf(NEW, OLD))).toEqual([new SharedSecret(NEW).id, new SharedSecret(OLD).id]);
+  });
+
+  it('asks a function for the secrets each time, and keeps what was given out', () => {
+    let secrets = [OLD];
+    const ring = new KeyRing({ secrets: () => secrets });
+    const before = ring.current;
+    secrets = [NEW, OLD];
+    expect(ids(ring)).toEqual(ids(ringOf(NEW, OLD)));
+    secrets = [NEW];
+    expect(ids(ring)).toEqual(ids(ringOf(NEW)));
+    expect(before[0]!.id).toBe(new SharedSecret(OLD).id);
+  });
+
+  it.each<[string, () => readonly string[]]>([
+    [
+      'throws',
+      () => {
+        throw new Error('no such file');
+      },
+    ],
+    ['gives none', () => []],
+    ['gives one that is too short', () => ['short']],
+  ])('keeps the secrets it has where the function %s, and warns once', async (_, broken) => {
+    let source: () => readonly string[] = () => [OLD];
+    const ring = new KeyRing({ secrets: () => source() });
+    const warned = once(process, 'warning') as Promise<[Error]>;
+    source = broken;
+    expect([ids(ring), ids(ring)]).toEqual([ids(ringOf(OLD)), ids(ringOf(OLD))]);
+    const [{ message }] = await warned;
+    expect(message).toContain('the secrets stay as they were');
+    expect(message).not.toContain('short');
+    source = () => [NEW];
+    expect(ids(ring)).toEqual(ids(ringOf(NEW)));
+  });
+
+  it('refuses a function that gives none at the start', () => {
+    expect(errorOf(() => new KeyRing({ secrets: () => [] }))).toMatchObject({ reason: 'OPTION_INVALID' });
   });
 
   it('is empty without options', () => {
