@@ -6,7 +6,7 @@ import { ERROR_CATALOGUE, HTTP_STATUS, type Reason } from '../../lib/core/errors
 import { KEEP_ALIVE_TIMES } from '../../lib/transport/keep-alive.js';
 import { TRANSPORT_LIMITS } from '../../lib/transport/limits.js';
 import { Flag, FrameType, GoawayCode, MIN_FRAME_BYTES } from '../../lib/wire/frame.js';
-import { DECODE_LIMITS } from '../../lib/wire/msgpack-limits.js';
+import { DECODE_LIMITS } from '../../lib/wire/decode-limits.js';
 import { golden, goldenNames } from './support/golden-file.js';
 
 const TEXT = readFileSync(new URL('../../lib/wire/PROTOCOL.md', import.meta.url), 'utf8');
@@ -63,8 +63,20 @@ describe('PROTOCOL.md', () => {
     ['helloTimeoutMs', `${TRANSPORT_LIMITS.helloTimeoutMs / 1000} s`],
     [
       'maxConnections',
-      `${TRANSPORT_LIMITS.maxConnections.toLocaleString('en')}, ${TRANSPORT_LIMITS.maxUnauthenticated}`,
+      [TRANSPORT_LIMITS.maxConnections, TRANSPORT_LIMITS.maxConnectionsPerAddress]
+        .map((limit) => limit.toLocaleString('en'))
+        .join(', '),
     ],
+    ['maxUnauthenticated', `${TRANSPORT_LIMITS.maxUnauthenticated}, half of them from one address`],
+    [
+      'frameTimeoutMs',
+      `${TRANSPORT_LIMITS.frameTimeoutMs / 1000} s, ${TRANSPORT_LIMITS.minFrameBytesPerSecond / 1024} KiB`,
+    ],
+    ['maxPingsPerSecond', `${TRANSPORT_LIMITS.maxPingsPerSecond}`],
+    ['maxCancelsPerSecond', TRANSPORT_LIMITS.maxCancelsPerSecond.toLocaleString('en')],
+    ['maxIdleFramesPerSecond', TRANSPORT_LIMITS.maxIdleFramesPerSecond.toLocaleString('en')],
+    ['maxStreamsPerConnection', `${TRANSPORT_LIMITS.maxStreamsPerConnection}`],
+    ['maxBufferedBytes', `${TRANSPORT_LIMITS.maxBufferedBytes / 2 ** 20} MiB`],
     ['maxSendBufferBytes', `${TRANSPORT_LIMITS.maxSendBufferBytes / 2 ** 20} MiB`],
     ['sendStallMs', `${TRANSPORT_LIMITS.sendStallMs / 1000} s`],
     ['maxDecodeDepth', `${DECODE_LIMITS.maxDepth}, ${DECODE_LIMITS.maxNodes.toLocaleString('en')}`],
