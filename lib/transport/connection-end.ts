@@ -6,6 +6,8 @@ import { FrameType, GoawayCode } from '../wire/frame.js';
 
 const CODES: Partial<Record<Reason, number>> = {
   AUTHENTICATION_FAILED: GoawayCode.AUTHENTICATION_FAILED,
+  CERTIFICATE_REFUSED: GoawayCode.AUTHENTICATION_FAILED,
+  CERTIFICATE_EXPIRED: GoawayCode.AUTHENTICATION_FAILED,
   VERSION_UNSUPPORTED: GoawayCode.HANDSHAKE_REFUSED,
   FRAME_TOO_LARGE: GoawayCode.LIMIT_EXCEEDED,
   TOO_MANY_BYTES: GoawayCode.LIMIT_EXCEEDED,
@@ -47,7 +49,7 @@ export function closeError(cause: Error | undefined, hadHello: boolean): Rookery
   const why = cause ? `: ${cause.message}` : '';
   return hadHello
     ? new RookeryError('CONNECTION_LOST', `the connection closed${why}`, { cause })
-    : new RookeryError('HANDSHAKE_FAILED', `the peer closed the connection before the handshake ended${why}`, {
+    : new RookeryError('HANDSHAKE_FAILED', `the peer closed the connection before the handshake ended${why}; it may be full, or going away`, {
         cause,
       });
 }

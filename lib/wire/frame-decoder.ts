@@ -10,8 +10,8 @@ export interface FrameSink {
 }
 
 /** Memory taken at first for a payload that has arrived in part. */
-const FIRST_PAYLOAD_BYTES = 256 * 1024;
-/** By how much that memory grows when it is full: a frame of 4 MiB is copied twice on its way. */
+const FIRST_PAYLOAD_BYTES = 64 * 1024;
+/** By how much that memory grows when it is full: of a frame of 4 MiB a third is copied again on its way. */
 const GROWTH = 4;
 
 /**

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { RookeryError } from '../../lib/core/errors.js';
 import { TimerWheel } from '../../lib/core/timer-wheel.js';
 import { FakeClock } from '../../lib/testing/fake-clock.js';
+import { ServerBudgets } from '../../lib/transport/byte-budget.js';
 import { ClientConnection, type ConnectionCall } from '../../lib/transport/client-connection.js';
 import { KEEP_ALIVE_TIMES } from '../../lib/transport/keep-alive.js';
 import { TRANSPORT_LIMITS } from '../../lib/transport/limits.js';
@@ -174,8 +175,10 @@ describe('ServerConnection, fuzzed', () => {
       manifest: (maxBytes) => encodeManifest(handlers.list, maxBytes),
       wheel: new TimerWheel(new FakeClock()),
       keepAlive: KEEP_ALIVE_TIMES,
+      budgets: new ServerBudgets(LIMITS.maxBufferedBytes),
       takeSlot: () => taken < 6 && taken++ < 6,
       freeSlot: () => void taken--,
+      onHandshakeFailed: () => 0,
       onReady: () => told.push('ready'),
       onClosed: (_, error) => (run.closedWith = error),
     });
@@ -215,7 +218,7 @@ describe('ServerConnection, fuzzed', () => {
   it('does the same however its bytes are cut, ends every call once, and runs nothing after its end', async () => {
     const before = prototypeState();
     const hello = frame(FrameType.HELLO, { payload: clientHello({ limits: PEER_LIMITS }) });
-    const helloWithKeys = frame(FrameType.HELLO, { payload: clientHello({ limits: PEER_LIMITS, keys: KEYS.ids }) });
+    const helloWithKeys = frame(FrameType.HELLO, { payload: clientHello({ limits: PEER_LIMITS, keys: KEYS.current.map(({ id }) => id) }) });
     await fuzz(fuzzPlan('server connection', 6_000), async (draw) => {
       const hasKeys = draw(8) === 0;
       const pick = () => Array.from({ length: 1 + draw(6) }, () => CLIENT_FRAMES[draw(CLIENT_FRAMES.length)]!);
