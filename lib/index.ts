@@ -50,6 +50,7 @@ export { DEFAULT_REGISTRY_PORT, type RegistryStats } from './embedded/registry-p
 export { RegistryServer } from './embedded/registry-server.js';
 export { RegistryServerModule } from './embedded/registry-server.module.js';
 export type { RegistryServerOptions } from './embedded/registry-server-options.js';
+export type { RegistryPermission } from './embedded/registry-permissions.js';
 
 export type { Balancer, BalancerContext, BalancerFactory, CallSample, PickRequest } from './balancing/balancer.js';
 export { Endpoint } from './balancing/endpoint.js';
@@ -68,13 +69,16 @@ export { withZonePreference, type ZonePreferenceOptions } from './balancing/zone
 export type { RetryOptions } from './resilience/retry.js';
 export type { RetryBudgetOptions } from './resilience/retry-budget.js';
 export type { Channel } from './transport/channel.js';
+export { tlsCredentials, type TlsCredentials, type TlsEvent } from './transport/tls-credentials.js';
+export type { CertificateSummary } from './transport/tls-material.js';
+export type { PemSource, TlsOptions } from './transport/tls-options.js';
 export type { LimitOptions, TransportLimits } from './transport/limits.js';
 export type { Peer } from './transport/server-connection-context.js';
 export type { AuthOptions } from './wire/auth.js';
 export type { Codec } from './wire/codec.js';
 export { FrameWriter } from './wire/frame-writer.js';
 export { jsonCodec } from './wire/json-codec.js';
-export { msgpackCodec } from './wire/msgpack-codec.js';
+export { msgpackCodec } from './wire/msgpack/msgpack-codec.js';
 
 export type { DiscoveryEvent } from './discovery/discovery-event.js';
 export type { DiscoveryOptions } from './discovery/discovery-options.js';

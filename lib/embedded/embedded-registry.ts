@@ -13,7 +13,7 @@ import type {
 } from '../registry/service-registry.js';
 import { Dialer } from '../transport/dialer.js';
 import { KEEP_ALIVE_TIMES } from '../transport/keep-alive.js';
-import { msgpackCodec } from '../wire/msgpack-codec.js';
+import { standardCodecs } from '../wire/standard-codecs.js';
 import {
   embeddedRegistrySettings,
   type EmbeddedRegistryOptions,
@@ -208,12 +208,13 @@ function createEntrance(
   settings: EmbeddedRegistrySettings,
   wheel: TimerWheel,
 ): Join | HostOrJoin {
-  const { keys, limits, connectTimeoutMs, addresses, port, clock, rng } = settings;
+  const { keys, limits, tls, connectTimeoutMs, addresses, port, clock, rng } = settings;
   const dialer = new Dialer({
     self: { service: '', instance: '' },
     keys,
-    codecs: [msgpackCodec()],
+    codecs: standardCodecs(),
     limits,
+    tls,
     keepAlive: KEEP_ALIVE_TIMES,
     wheel,
     connectTimeoutMs,
@@ -221,7 +222,7 @@ function createEntrance(
   if (addresses.length > 0) return new Join(addresses, dialer);
   const address = { host: '127.0.0.1', port };
   const { auth, ttl, maxInstances } = options;
-  const createServer = () => new RegistryServer({ ...address, auth, ttl, maxInstances, limits: options.limits });
+  const createServer = () => new RegistryServer({ ...address, auth, tls, ttl, maxInstances, limits: options.limits });
   return new HostOrJoin({ address, dialer, createServer, clock, rng });
 }
 

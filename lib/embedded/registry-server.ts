@@ -2,12 +2,16 @@ import { randomUUID } from 'node:crypto';
 
 import { formatAddress, type Address } from '../core/address.js';
 import { systemClock } from '../core/clock.js';
+import type { ServiceInstance } from '../core/instance.js';
 import { InstanceTable } from '../registry/instance-table.js';
 import { Acceptor } from '../transport/acceptor.js';
 import { KEEP_ALIVE_TIMES } from '../transport/keep-alive.js';
 import type { ServerConnection } from '../transport/server-connection.js';
-import { jsonCodec } from '../wire/json-codec.js';
-import { msgpackCodec } from '../wire/msgpack-codec.js';
+import { ServerTls } from '../transport/tls-server.js';
+import type { Identity } from '../wire/hello.js';
+import { standardCodecs } from '../wire/standard-codecs.js';
+import { memoryWrites, type InstanceWrites } from './instance-writes.js';
+import { RegistryData } from './registry-data.js';
 import { RegistryHandlers } from './registry-handlers.js';
 import { REGISTRY_SERVICE, type RegistryStats } from './registry-protocol.js';
 import {
@@ -20,12 +24,14 @@ import {
  * The embedded registry's server: leases, watches and events over Rookery's own wire. `npx rookery registry` runs one, as does the first
  * process that uses `embeddedRegistry()` without an address.
  *
- * It keeps everything in memory, and there is one of it: who needs more moves to another registry by changing one line. After a restart
- * it knows nothing until everybody has registered again, which it says for the length of one lease (`isWarming`); clients then
- * keep what they knew before until it is confirmed or that time is over.
+ * There is one of it: who needs more moves to another registry by changing one line. With `dataDir`, what it acknowledged is still there after a
+ * restart, each instance as it was registered and with a lease that begins anew. Without, it knows nothing until everybody has registered
+ * again, which it says for the length of one lease (`isWarming`); clients then keep what they knew before until it is confirmed or that
+ * time is over.
  *
  * ```ts
- * const server = new RegistryServer({ host: '10.0.0.5', auth: { secrets: [process.env.ROOKERY_SECRET] } });
+ * const auth = { secrets: [process.env.ROOKERY_SECRET] };
+ * const server = new RegistryServer({ host: '10.0.0.5', auth, dataDir: '/var/lib/rookery' });
  * const { port } = await server.listen();
  * ```
  *
@@ -36,34 +42,46 @@ export class RegistryServer {
   private readonly table: InstanceTable;
   private readonly handlers: RegistryHandlers;
   private readonly acceptor: Acceptor;
+  private readonly self: Identity = { service: REGISTRY_SERVICE, instance: randomUUID() };
+  private readonly memory: InstanceWrites;
+  private data: RegistryData | undefined;
   private listening: Promise<Address> | undefined;
   private startedAtMs = 0;
   private isClosing = false;
 
   /** @throws ConfigurationError `OPTION_INVALID`, `INSECURE_BIND` */
-  constructor(options: RegistryServerOptions = {}) {
+  constructor(
+    options: RegistryServerOptions = {},
+    /** Of the log, for tests that cannot write as much as a real one. */
+    private readonly maxLogBytes?: number,
+  ) {
     this.settings = registryServerSettings(options);
-    const { ttlMs, maxInstances, keys, limits } = this.settings;
-    this.table = new InstanceTable({ ttlMs, maxInstances });
+    const { ttlMs, maxInstances, maxInstancesPerService, permissions, keys, limits, tls } = this.settings;
+    const onExpired = (instance: ServiceInstance) => this.data?.noteExpired(instance);
+    this.table = new InstanceTable({ ttlMs, maxInstances, maxInstancesPerService, onExpired });
+    this.memory = memoryWrites(this.table);
     this.handlers = new RegistryHandlers({
       table: this.table,
+      writes: () => this.data ?? this.memory,
+      permissions,
       ttlMs,
       clock: systemClock,
       warmingMs: () => this.warmingMs(),
       stats: () => this.stats(),
     });
     this.acceptor = new Acceptor({
-      self: { service: REGISTRY_SERVICE, instance: randomUUID() },
+      self: this.self,
       handlers: this.handlers.handlers,
       keys,
-      codecs: [msgpackCodec(), jsonCodec()],
+      codecs: standardCodecs(),
       limits,
+      tls: tls && new ServerTls(tls),
       keepAlive: KEEP_ALIVE_TIMES,
       onConnectionClosed: (connection) => this.loseOwner(connection),
     });
   }
 
-  /** @returns where it listens @throws RookeryError `ADDRESS_IN_USE`, `LISTEN_FAILED` */
+  /** @returns where it listens @throws RookeryError `ADDRESS_IN_USE`, `LISTEN_FAILED`; ConfigurationError `DATA_DIR_UNUSABLE` */
   listen(): Promise<Address> {
     this.listening ??= this.start().catch((error: unknown) => {
       this.listening = undefined;
@@ -72,28 +90,58 @@ export class RegistryServer {
     return this.listening;
   }
 
-  /** Closes every connection and forgets everything. May be called twice. */
+  /** Closes every connection and forgets everything but its data. May be called twice. */
   async close(): Promise<void> {
     await this.listening?.catch(() => undefined);
     this.isClosing = true;
     this.handlers.endStreams();
     await this.acceptor.close(CLOSE_GRACE_MS);
-    this.table.close();
+    await this.letGo();
   }
 
   stats(): RegistryStats {
     const { ttlMs } = this.settings;
     const uptimeMs = Math.round(performance.now() - this.startedAtMs);
     const connections = this.acceptor.connections.size;
-    return { ...this.table.stats(), connections, ttlMs, uptimeMs, isWarming: this.warmingMs() > 0 };
+    return {
+      ...this.table.stats(),
+      connections,
+      ttlMs,
+      uptimeMs,
+      isWarming: this.warmingMs() > 0,
+      storage: this.storage,
+    };
+  }
+
+  private get storage(): RegistryStats['storage'] {
+    if (!this.data) return 'memory';
+    return this.data.isWritable ? 'disk' : 'failing';
   }
 
   private async start(): Promise<Address> {
     const { host, port, isExposed } = this.settings;
-    const address = await this.acceptor.listen(host, port);
+    await this.openData();
+    const address = await this.acceptor.listen(host, port).catch(async (error: unknown) => {
+      await this.letGo();
+      throw error;
+    });
     this.startedAtMs = performance.now();
     if (isExposed) warnOfExposure(formatAddress(host, address.port));
     return { host, port: address.port };
+  }
+
+  private async openData(): Promise<void> {
+    const { settings, maxLogBytes } = this;
+    const { dataDir } = settings;
+    if (dataDir === undefined) return;
+    this.data = await RegistryData.open({ dataDir, table: this.table, report: warnOfData, maxLogBytes });
+    this.self.instance = this.data.registryId;
+  }
+
+  private async letGo(): Promise<void> {
+    await this.data?.close();
+    this.data = undefined;
+    this.table.close();
   }
 
   /** Who loses its connection because this end closes it is not unhealthy; watchers must not hear so as the last word. */
@@ -103,6 +151,7 @@ export class RegistryServer {
 
   /** Whoever was registered before a restart renews within one lease, or would have been gone by then anyway. */
   private warmingMs(): number {
+    if (this.data?.isComplete === true) return 0;
     return Math.max(0, Math.ceil(this.startedAtMs + this.settings.ttlMs - performance.now()));
   }
 }
@@ -110,8 +159,15 @@ export class RegistryServer {
 /** Streams end within the pace of their messages. */
 const CLOSE_GRACE_MS = 250;
 
+function warnOfData(message: string): void {
+  process.emitWarning(message, { code: 'ROOKERY_REGISTRY_DATA' });
+}
+
 function warnOfExposure(where: string): void {
-  process.emitWarning(`the registry on ${where} lets everybody who can reach it take over services; set auth.secrets`, {
-    code: 'ROOKERY_INSECURE',
-  });
+  process.emitWarning(
+    `the registry on ${where} lets everybody who can reach it take over services; set auth.secrets, or tls.ca`,
+    {
+      code: 'ROOKERY_INSECURE',
+    },
+  );
 }

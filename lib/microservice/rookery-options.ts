@@ -12,11 +12,13 @@ import type { InstanceQuery, ServiceRegistry } from '../registry/service-registr
 import { RETRY_BUDGET_DEFAULTS } from '../resilience/retry-budget.js';
 import { RETRY_DEFAULTS, type RetryOptions } from '../resilience/retry.js';
 import { KEEP_ALIVE_TIMES } from '../transport/keep-alive.js';
+import { hostOption } from '../transport/listening.js';
 import { transportLimits, type LimitOptions, type TransportLimits } from '../transport/limits.js';
+import { tlsCredentials, type TlsCredentials } from '../transport/tls-credentials.js';
+import type { TlsOptions } from '../transport/tls-options.js';
 import { KeyRing, type AuthOptions } from '../wire/auth.js';
 import type { Codec } from '../wire/codec.js';
-import { jsonCodec } from '../wire/json-codec.js';
-import { msgpackCodec } from '../wire/msgpack-codec.js';
+import { standardCodecs } from '../wire/standard-codecs.js';
 
 /** What both ends of a process share. */
 interface CommonOptions {
@@ -24,19 +26,21 @@ interface CommonOptions {
   registry?: ServiceRegistry | undefined;
   /** Where this process runs; callers prefer instances of their own zone. */
   zone?: string | undefined;
-  /** Secrets both ends prove to know, newest first. Needed for a bind beyond loopback. */
+  /** Secrets both ends prove to know, newest first. A bind beyond loopback needs this, or `tls`. */
   auth?: AuthOptions | undefined;
+  /** Encrypts everything, and checks who is at the other end. */
+  tls?: TlsOptions | TlsCredentials | undefined;
   /** Bounds of what a peer can make this process hold. */
   limits?: LimitOptions | undefined;
   /** Nest's hooks around what travels: a client's sees `{ pattern, data }`, a server's `{ response }`. */
   serializer?: { serialize(packet: any, options?: any): any } | undefined;
   /** A client's sees `{ response }`, a server's `{ pattern, data }`; a server's may return a promise. */
   deserializer?: { deserialize(packet: any, options?: any): any } | undefined;
-  /** How values travel; a server speaks all. @default 'msgpack' */
+  /** How values travel, where the other end knows it too; a server speaks all. @default 'msgpack' */
   codec?: CodecChoice | undefined;
 }
 
-/** A codec by name, or one of your own. */
+/** MessagePack, with rows where the other end reads them; JSON; or a codec of your own. */
 export type CodecChoice = 'msgpack' | 'json' | Codec;
 
 /**
@@ -49,7 +53,7 @@ export interface RookeryServerOptions extends CommonOptions {
   service?: string | undefined;
   /** @default '0.0.0' */
   version?: string | undefined;
-  /** Address to bind. Beyond loopback it takes `auth`, or `insecure: true`. @default '127.0.0.1' */
+  /** Address to bind, or a Unix socket: `'unix:/run/orders.sock'`. Beyond loopback it takes `tls`, `auth`, or `insecure: true`. @default '127.0.0.1' */
   host?: string | undefined;
   /** 0 picks a free one. @default 0 @range 0–65535 */
   port?: number | undefined;
@@ -65,7 +69,7 @@ export interface RookeryServerOptions extends CommonOptions {
   namespaceId?: string | undefined;
   /** @default 'default' */
   groupName?: string | undefined;
-  /** Allows a bind beyond loopback without authentication. @default false */
+  /** Allows a bind beyond loopback without `tls` and `auth`. @default false */
   insecure?: boolean | undefined;
   /** Going away: how long clients may take to move, and running handlers to end. @default { linger: '5s', grace: '25s' } */
   drain?: { linger?: Duration | undefined; grace?: Duration | undefined } | undefined;
@@ -121,7 +125,7 @@ export function serverSettings(options: RookeryServerOptions) {
   registrarSettings(options.registrar);
   checkRecord(options);
   return {
-    host: options.host === undefined ? ROOKERY_DEFAULTS.host : nameOption('host', options.host),
+    host: hostOption('host', options.host ?? ROOKERY_DEFAULTS.host),
     port: integerOption('port', options.port, ROOKERY_DEFAULTS.port, { max: 65_535 }),
     lingerMs: durationOption('drain.linger', drain.linger, ROOKERY_DEFAULTS.drainLingerMs, { max: 600_000 }),
     graceMs: durationOption('drain.grace', drain.grace, ROOKERY_DEFAULTS.drainGraceMs, { max: 3_600_000 }),
@@ -186,6 +190,7 @@ function commonSettings(options: CommonOptions) {
   const limits = transportLimits(options.limits);
   return {
     keys: new KeyRing(options.auth),
+    tls: options.tls && tlsCredentials(options.tls),
     limits,
     keepAlive: KEEP_ALIVE_TIMES,
     codecs: codecsOf(options.codec, limits),
@@ -206,12 +211,11 @@ function retrySettings(retry: RetryOptions | false | undefined): RetryOptions | 
   };
 }
 
-/** The chosen codec first, then those every peer of this version speaks. */
+/** The chosen codec first, then the others of version 1. */
 function codecsOf(choice: CodecChoice = 'msgpack', limits: TransportLimits): readonly Codec[] {
-  const decoding = { maxDepth: limits.maxDecodeDepth, maxNodes: limits.maxDecodeNodes };
-  const known = [msgpackCodec(decoding), jsonCodec(decoding)];
-  if (typeof choice === 'object') return [choice, ...known.filter(({ name }) => name !== choice.name)];
-  const chosen = known.find(({ name }) => name === choice);
-  if (chosen === undefined) throw invalidOption('codec', `'msgpack', 'json' or a Codec`, choice);
-  return [chosen, ...known.filter((codec) => codec !== chosen)];
+  const standard = standardCodecs({ maxDepth: limits.maxDecodeDepth, maxNodes: limits.maxDecodeNodes });
+  if (typeof choice === 'object') return [choice, ...standard.filter(({ name }) => name !== choice.name)];
+  if (choice === 'msgpack') return standard;
+  if (choice !== 'json') throw invalidOption('codec', `'msgpack', 'json' or a Codec`, choice);
+  return standard.toSorted((a, b) => Number(b.name === 'json') - Number(a.name === 'json'));
 }

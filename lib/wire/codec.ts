@@ -6,7 +6,7 @@ import type { FrameWriter } from './frame-writer.js';
  * @publicApi
  */
 export interface Codec {
-  /** Its name in the hello, e.g. `msgpack`. */
+  /** Its name in the hello, e.g. `json`. */
   readonly name: string;
 
   /**

@@ -1,16 +1,24 @@
 import { RookeryError } from '../core/errors.js';
 import { FrameType, HEADER_BYTES } from './frame.js';
 
-const INITIAL_BYTES = 16 * 1024;
-/** A buffer that grew beyond this is not kept after it was taken. */
-const KEPT_BYTES = 256 * 1024;
+const SMALLEST_BYTES = 16 * 1024;
+const NO_BYTES = Buffer.alloc(0);
+
+/**
+ * Buffers that nobody writes into at present. A writer takes one for its first frame and gives it back when the bytes have left, so a
+ * connection that has nothing to say holds none, and those that talk share a few.
+ */
+const spare: Buffer[] = [];
+const MAX_SPARE = 16;
+/** A buffer that grew beyond this is not kept. */
+const MAX_SPARE_BYTES = 256 * 1024;
 
 /**
  * Encodes frames in place, one behind the other, into a buffer that leaves as one write. A frame is begun, filled and ended; `abandon`
  * takes a half-written frame back, so that a value the codec refuses leaves no trace.
  */
 export class FrameWriter {
-  bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  bytes: Buffer = NO_BYTES;
   /** Bytes written so far, i.e. where the next byte goes. */
   length = 0;
 
@@ -116,16 +124,17 @@ export class FrameWriter {
     this.length -= count;
   }
 
-  /** The bytes have left: start again in the same buffer. */
+  /** The bytes have left, and nobody else holds the buffer: the next writer may have it. */
   reset(): void {
     this.length = 0;
-    if (this.bytes.length > KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    spareBuffer(this.bytes);
+    this.bytes = NO_BYTES;
   }
 
   /** The bytes are still held by the socket: start again in another buffer. */
   renew(): void {
     this.length = 0;
-    this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    this.bytes = NO_BYTES;
   }
 
   /** Makes room for `count` more bytes; `bytes` may be another buffer afterwards. */
@@ -134,10 +143,18 @@ export class FrameWriter {
   }
 
   private grow(needed: number): void {
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
-    this.bytes.copy(grown, 0, 0, this.length);
-    this.bytes = grown;
+    const { bytes } = this;
+    if (bytes === NO_BYTES) this.bytes = spare.pop() ?? Buffer.allocUnsafeSlow(SMALLEST_BYTES);
+    if (needed <= this.bytes.length) return;
+    const outgrown = this.bytes;
+    this.bytes = Buffer.allocUnsafeSlow(Math.max(needed, outgrown.length * 2));
+    outgrown.copy(this.bytes, 0, 0, this.length);
+    spareBuffer(outgrown);
   }
+}
+
+function spareBuffer(buffer: Buffer): void {
+  if (buffer.length > 0 && buffer.length <= MAX_SPARE_BYTES && spare.length < MAX_SPARE) spare.push(buffer);
 }
 
 function setUint32(bytes: Buffer, at: number, value: number): void {

@@ -19,24 +19,27 @@ export interface PeerLimits {
   maxInFlight: number;
 }
 
+interface Hello extends Identity {
+  nonce: string;
+  limits: PeerLimits;
+  /** Optional extensions it knows: those that both ends name are in force. Absent: none. */
+  extensions?: readonly string[] | undefined;
+}
+
 /** The dialling end speaks first. */
-export interface ClientHello extends Identity {
+export interface ClientHello extends Hello {
   versions: number[];
   /** In order of preference. */
   codecs: string[];
-  nonce: string;
-  limits: PeerLimits;
   /** Ids of the secrets it knows, newest first; empty without authentication. */
   keys: string[];
-  /** Extensions it cannot do without. */
+  /** Those of the extensions that it cannot do without. */
   required: string[];
 }
 
-export interface ServerHello extends Identity {
+export interface ServerHello extends Hello {
   version: number;
   codec: string;
-  nonce: string;
-  limits: PeerLimits;
   /** Id of the secret both will prove; absent without authentication. */
   key?: string | undefined;
 }
@@ -54,8 +57,9 @@ export function decodeClientHello(bytes: Buffer): ClientHello {
     codecs: listOf(it['codecs'], 'string', 'codecs'),
     nonce: nonceOf(it),
     limits: limitsOf(it['limits']),
-    keys: it['keys'] === undefined ? [] : listOf(it['keys'], 'string', 'keys'),
-    required: it['required'] === undefined ? [] : listOf(it['required'], 'string', 'required'),
+    keys: namesOf(it, 'keys') ?? [],
+    required: namesOf(it, 'required') ?? [],
+    extensions: namesOf(it, 'extensions'),
   };
 }
 
@@ -64,22 +68,30 @@ export function decodeServerHello(bytes: Buffer): ServerHello {
   const it = parseObject(bytes, 'HELLO');
   const { version, codec, key } = it;
   if (typeof version !== 'number' || typeof codec !== 'string') throw malformed('a HELLO without version or codec');
+  if (key !== undefined && typeof key !== 'string') throw malformed('a HELLO whose key is no string');
   return {
     ...identityOf(it),
     version,
     codec,
     nonce: nonceOf(it),
     limits: limitsOf(it['limits']),
-    key: typeof key === 'string' ? key : undefined,
+    key,
+    extensions: namesOf(it, 'extensions'),
   };
 }
 
-/** The codec both ends speak. @throws RookeryError `VERSION_UNSUPPORTED` */
-export function negotiate(hello: ClientHello, codecs: readonly string[]): string {
+/** Optional extensions that both ends name. */
+export function inForce(own: readonly string[] = [], peers: readonly string[] = []): readonly string[] {
+  return own.filter((name) => peers.includes(name));
+}
+
+/** The codec both ends speak; `extensions` are those this end knows. @throws RookeryError `VERSION_UNSUPPORTED` */
+export function negotiate(hello: ClientHello, codecs: readonly string[], extensions: readonly string[] = []): string {
   if (!hello.versions.includes(PROTOCOL_VERSION)) {
     throw unsupported(`speaks versions ${hello.versions.join(', ')}; this end speaks ${PROTOCOL_VERSION}`);
   }
-  if (hello.required.length > 0) throw unsupported(`requires ${named(hello.required)}, which this end does not know`);
+  const unknown = hello.required.filter((name) => !extensions.includes(name));
+  if (unknown.length > 0) throw unsupported(`requires ${named(unknown)}, which this end does not know`);
   const codec = hello.codecs.find((name) => codecs.includes(name));
   if (codec === undefined)
     throw unsupported(`offers the codecs ${named(hello.codecs)}; this end has ${codecs.join(', ')}`);
@@ -107,6 +119,10 @@ function nonceOf(it: Record<string, unknown>): string {
   if (typeof nonce !== 'string' || !NONCE.test(nonce))
     throw malformed('a HELLO without a nonce of 16 bytes in base64url');
   return nonce;
+}
+
+function namesOf(it: Record<string, unknown>, field: string): string[] | undefined {
+  return it[field] === undefined ? undefined : listOf(it[field], 'string', field);
 }
 
 function listOf<T extends 'string' | 'number'>(

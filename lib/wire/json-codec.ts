@@ -1,7 +1,7 @@
 import { RookeryError } from '../core/errors.js';
 import type { Codec } from './codec.js';
 import type { FrameWriter } from './frame-writer.js';
-import { DECODE_LIMITS, isForbiddenKey, type DecodeLimits } from './msgpack-limits.js';
+import { DECODE_LIMITS, isForbiddenKey, type DecodeLimits } from './decode-limits.js';
 
 /**
  * JSON, for peers that want to read the wire. A `Buffer` that is the whole body still travels as it is; one inside an object becomes JSON.

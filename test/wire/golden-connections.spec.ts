@@ -6,7 +6,8 @@ import { OutgoingCall, type OutgoingCallOptions } from '../../lib/transport/outg
 import type { ConnectionCall } from '../../lib/transport/client-connection.js';
 import { KeyRing } from '../../lib/wire/auth.js';
 import { FrameType, PREFACE } from '../../lib/wire/frame.js';
-import { msgpackCodec } from '../../lib/wire/msgpack-codec.js';
+import { msgpackCodec } from '../../lib/wire/msgpack/msgpack-codec.js';
+import { standardCodecs } from '../../lib/wire/standard-codecs.js';
 import {
   dial,
   errorOf,
@@ -31,7 +32,8 @@ const CLIENT_NONCE = 'AAECAwQFBgcICQoLDA0ODw';
 const SERVER_NONCE = 'EBESExQVFhcYGRobHB0eHw';
 const SECRET = 'correct horse battery staple';
 
-const SETUP = { codecs: [msgpackCodec()] };
+const SETUP = { codecs: [msgpackCodec({ rows: false })] };
+const ROWS = { codecs: standardCodecs() };
 const KEYS = { ...SETUP, keys: new KeyRing({ secrets: [SECRET] }) };
 
 const checked = new Set<string>();
@@ -72,24 +74,23 @@ async function server(
   return Object.assign(await rawClient(port), { acceptor });
 }
 
-async function greetedServer() {
-  const peer = await server();
+async function greetedServer(setup: ServerSetup = SETUP) {
+  const peer = await server(setup);
   peer.send(PREFACE, golden('client/hello'));
   await peer.next(FrameType.MANIFEST);
   return peer;
 }
 
 /** A real client and somebody who sends it golden bytes. */
-async function client(answers: Buffer[] = [], setup: ClientSetup = SETUP): Promise<{ line: Line; peer: RawPeer }> {
+async function client(setup: ClientSetup = SETUP, hello = 'server/hello'): Promise<{ line: Line; peer: RawPeer }> {
   fixed.nonce = CLIENT_NONCE;
-  const { port, peers } = await rawServer((peer) =>
-    peer.send(PREFACE, golden('server/hello'), golden('server/manifest'), ...answers),
-  );
+  const { port, peers } = await rawServer((peer) => peer.send(PREFACE, golden(hello), golden('server/manifest')));
   const line = await dial(port, setup);
   return { line, peer: peers[0]! };
 }
 
-const NOW = 1_000;
+/** Before anything was heard. */
+const NOW = 0;
 
 /** A call with exactly five seconds left. */
 class GoldenCall implements ConnectionCall {
@@ -133,6 +134,8 @@ describe('the golden bytes of a client, as a real one sends them', () => {
   it('are what this client says in the handshake', async () => {
     const { peer } = await client();
     expectGolden('client/hello', await peer.next(FrameType.HELLO));
+    const { peer: all } = await client(ROWS, 'server/hello-with-rows');
+    expectGolden('client/hello-with-rows', await all.next(FrameType.HELLO));
   });
 
   it('are what this client says in the handshake with a secret', async () => {
@@ -171,7 +174,7 @@ describe('the golden bytes of a client, as a real one sends them', () => {
   });
 
   it('are how this client gives credit, asks and answers', async () => {
-    const { line, peer } = await client([], {
+    const { line, peer } = await client({
       ...SETUP,
       keepAlive: { busyAfterMs: 60_000, busyTimeoutMs: 60_000, idleAfterMs: 20, idleTimeoutMs: 60_000 },
     });
@@ -222,13 +225,22 @@ describe('the golden bytes of a server, as a real one sends them', () => {
     expectGolden('server/error-refused', await peer.next(FrameType.ERROR));
   });
 
-  it('are how this server streams and writes rows', async () => {
+  it('are how this server streams', async () => {
     const peer = await greetedServer();
     peer.send(request(1));
     expectGolden('server/stream-value', await peer.next(FrameType.REPLY));
     expectGolden('server/stream-end', await peer.next(FrameType.REPLY));
+  });
+
+  it('are how this server writes rows, to a client that offered to read them', async () => {
+    const peer = await server(ROWS);
+    peer.send(PREFACE, golden('client/hello-with-rows'));
+    expectGolden('server/hello-with-rows', await peer.next(FrameType.HELLO));
     peer.send(request(5));
     expectGolden('server/reply-rows', await peer.next(FrameType.REPLY));
+    const plain = await greetedServer(ROWS);
+    plain.send(request(5));
+    expect((await plain.next(FrameType.REPLY)).payload[0]).toBe(0x94);
   });
 
   it('are how this server asks and answers', async () => {

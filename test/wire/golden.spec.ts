@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { KeyRing } from '../../lib/wire/auth.js';
+import { SharedSecret } from '../../lib/wire/auth.js';
 import { bodyFlags, readBody, writeBody } from '../../lib/wire/body.js';
 import { readCallHead, writeCallHead, type CallHead } from '../../lib/wire/call-head.js';
 import { readError, writeError } from '../../lib/wire/error-body.js';
@@ -9,7 +9,7 @@ import { FrameWriter } from '../../lib/wire/frame-writer.js';
 import { Flag, FrameType, HEADER_BYTES, PREFACE, WIRE_LIMITS } from '../../lib/wire/frame.js';
 import { decodeClientHello, decodeServerHello, encodeHello } from '../../lib/wire/hello.js';
 import { decodeManifest, encodeManifest } from '../../lib/wire/manifest.js';
-import { msgpackCodec } from '../../lib/wire/msgpack-codec.js';
+import { msgpackCodec } from '../../lib/wire/msgpack/msgpack-codec.js';
 import { golden, goldenNames } from './support/golden-file.js';
 import { collectInto, type Frame } from './support/raw-peer.js';
 
@@ -81,16 +81,16 @@ describe('the golden frames of version 1', () => {
   });
 
   it('prove a secret over the exact bytes of both hellos', () => {
-    const keys = new KeyRing({ secrets: [SECRET] });
+    const secret = new SharedSecret(SECRET);
     const [client, server] = ['client/hello-with-keys', 'server/hello-with-key'].map((name) =>
       golden(name).subarray(HEADER_BYTES),
     );
-    const key = decodeServerHello(server!).key!;
-    expect(decodeClientHello(client!).keys).toEqual([key]);
+    expect(decodeServerHello(server!).key).toBe(secret.id);
+    expect(decodeClientHello(client!).keys).toEqual([secret.id]);
     for (const role of ['client', 'server'] as const) {
       const proof = golden(`${role}/auth`).subarray(HEADER_BYTES);
-      expect(keys.prove(key, role, client!, server!).equals(proof)).toBe(true);
-      expect(keys.verify(key, role, server!, client!, proof)).toBe(false);
+      expect(secret.prove(role, client!, server!).equals(proof)).toBe(true);
+      expect(secret.verify(role, server!, client!, proof)).toBe(false);
     }
   });
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 
 import { RookeryError } from '../../lib/core/errors.js';
 import { FrameWriter } from '../../lib/wire/frame-writer.js';
-import { msgpackCodec } from '../../lib/wire/msgpack-codec.js';
+import { msgpackCodec } from '../../lib/wire/msgpack/msgpack-codec.js';
 
 const MUTANTS = 150_000;
 const SEED = Number(process.env['ROOKERY_FUZZ_SEED'] ?? Date.now() % 1_000_000);

@@ -7,6 +7,7 @@ import { KEEP_ALIVE_TIMES } from '../../lib/transport/keep-alive.js';
 import { TRANSPORT_LIMITS } from '../../lib/transport/limits.js';
 import { Flag, FrameType, GoawayCode, MIN_FRAME_BYTES } from '../../lib/wire/frame.js';
 import { DECODE_LIMITS } from '../../lib/wire/decode-limits.js';
+import { standardCodecs } from '../../lib/wire/standard-codecs.js';
 import { golden, goldenNames } from './support/golden-file.js';
 
 const TEXT = readFileSync(new URL('../../lib/wire/PROTOCOL.md', import.meta.url), 'utf8');
@@ -83,6 +84,20 @@ describe('PROTOCOL.md', () => {
   ])('tells the default of %s', (limit, value) => {
     const row = rows('2. Limits').find(([name]) => bare(name!).split(/[ ,]/)[0] === limit);
     expect(row?.[1]).toBe(value);
+  });
+
+  it('names the codecs that the code has', () => {
+    const names = rows('7. Bodies').map(([codec]) => bare(codec!));
+    const codecs = names.slice(1, names.indexOf('on the wire'));
+    expect(codecs.toSorted()).toEqual(
+      standardCodecs()
+        .map(({ name }) => name)
+        .toSorted(),
+    );
+  });
+
+  it('says that version 1 is frozen', () => {
+    expect(TEXT).toContain('**Version 1 is frozen** as of `nestjs-rookery` 0.2.0.');
   });
 
   it('names every limit that a peer can run into', () => {

@@ -137,7 +137,7 @@ async function loadWire() {
     builtModule<typeof import('../../../dist/wire/frame-writer.js')>('wire/frame-writer.js'),
     builtModule<typeof import('../../../dist/wire/frame-decoder.js')>('wire/frame-decoder.js'),
     builtModule<typeof import('../../../dist/wire/body.js')>('wire/body.js'),
-    builtModule<typeof import('../../../dist/wire/msgpack-codec.js')>('wire/msgpack-codec.js'),
+    builtModule<typeof import('../../../dist/wire/msgpack/msgpack-codec.js')>('wire/msgpack/msgpack-codec.js'),
   ]);
   return { frame, ...frameWriter, ...frameDecoder, ...body, ...codec };
 }

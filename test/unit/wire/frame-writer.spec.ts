@@ -80,16 +80,32 @@ describe('FrameWriter', () => {
     expect(writer.utf8('\ud800')).toBe(3);
   });
 
-  it('starts again in the same buffer after a reset, but does not keep one that grew large', () => {
+  it('holds no buffer after a reset, and starts again in the same one, but not in one that grew large', () => {
     const writer = new FrameWriter(10_000_000);
     writer.raw(Buffer.alloc(100));
     const { bytes } = writer;
     writer.reset();
+    expect(writer.bytes).toHaveLength(0);
+    writer.raw(Buffer.alloc(100));
     expect(writer.bytes).toBe(bytes);
     writer.raw(Buffer.alloc(1_000_000));
     writer.reset();
-    expect(writer.bytes.length).toBeLessThan(100_000);
     expect(writer.length).toBe(0);
+    writer.raw(Buffer.alloc(100));
+    expect(writer.bytes.length).toBeLessThan(100_000);
+  });
+
+  it('shares its buffer with no writer that has something to say', () => {
+    const writers = Array.from({ length: 40 }, () => new FrameWriter(1_000));
+    for (let round = 0; round < 3; round++) {
+      for (const [index, writer] of writers.entries()) writer.utf8(`${index}`.repeat(20));
+      expect(new Set(writers.map(({ bytes }) => bytes)).size).toBe(writers.length);
+      for (const [index, writer] of writers.entries()) {
+        expect(writer.view().toString()).toBe(`${index}`.repeat(20));
+        if (index % 3 === 0) writer.renew();
+        else writer.reset();
+      }
+    }
   });
 
   it('leaves what the socket still holds alone after a renewal', () => {

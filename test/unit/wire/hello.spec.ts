@@ -4,6 +4,7 @@ import {
   decodeClientHello,
   decodeServerHello,
   encodeHello,
+  inForce,
   negotiate,
   type ClientHello,
   type ServerHello,
@@ -33,6 +34,8 @@ const SERVER: ServerHello = {
   key: 'k1',
 };
 
+const many = (count: number) => Array.from({ length: count }, (_, index) => `name-${index}`);
+
 const json = (value: unknown) => Buffer.from(JSON.stringify(value));
 
 describe('a HELLO', () => {
@@ -43,13 +46,20 @@ describe('a HELLO', () => {
 
   it('may carry fields that this end does not know', () => {
     const limits = { ...LIMITS, streams: 3 };
-    expect(decodeClientHello(json({ ...CLIENT, limits, region: 'eu', extensions: { gzip: true } }))).toEqual(CLIENT);
+    expect(decodeClientHello(json({ ...CLIENT, limits, region: 'eu', features: { gzip: true } }))).toEqual(CLIENT);
     expect(decodeServerHello(json({ ...SERVER, limits, build: 'x' }))).toEqual(SERVER);
   });
 
   it('of a client may leave out keys and required extensions', () => {
     const { keys: _keys, required: _required, ...rest } = CLIENT;
     expect(decodeClientHello(json(rest))).toEqual({ ...CLIENT, keys: [], required: [] });
+  });
+
+  it('names the optional extensions its sender knows, if it knows any', () => {
+    const extensions = ['example.com/gzip', 'load'];
+    expect(decodeClientHello(encodeHello({ ...CLIENT, extensions })).extensions).toEqual(extensions);
+    expect(decodeServerHello(encodeHello({ ...SERVER, extensions })).extensions).toEqual(extensions);
+    expect(encodeHello(CLIENT).toString()).not.toContain('extensions');
   });
 
   it('of a server may leave out the key', () => {
@@ -63,8 +73,6 @@ describe('a HELLO', () => {
       instance: '',
     });
   });
-
-  const many = (count: number) => Array.from({ length: count }, (_, index) => `codec-${index}`);
 
   it.each<[string, object]>([
     ['no service', { service: undefined }],
@@ -82,6 +90,9 @@ describe('a HELLO', () => {
     ['a stream window of 0', { limits: { ...LIMITS, streamWindowBytes: 0 } }],
     ['a broken number of calls', { limits: { ...LIMITS, maxInFlight: 1.5 } }],
     ['a number of calls as text', { limits: { ...LIMITS, maxInFlight: '8' } }],
+    ['extensions that are no list', { extensions: 'gzip' }],
+    ['an extension that is no text', { extensions: [1] }],
+    ['more than 16 extensions', { extensions: many(17) }],
   ])('is refused with %s', (_, wrong) => {
     expect(errorOf(() => decodeClientHello(json({ ...CLIENT, ...wrong }))).reason).toBe('FRAME_MALFORMED');
     expect(errorOf(() => decodeServerHello(json({ ...SERVER, ...wrong }))).reason).toBe('FRAME_MALFORMED');
@@ -102,6 +113,10 @@ describe('a HELLO', () => {
   it('of a server is refused without a version or a codec', () => {
     expect(errorOf(() => decodeServerHello(json({ ...SERVER, version: undefined }))).reason).toBe('FRAME_MALFORMED');
     expect(errorOf(() => decodeServerHello(json({ ...SERVER, codec: 1 }))).reason).toBe('FRAME_MALFORMED');
+  });
+
+  it('of a server is refused with a key that is no text, rather than taken for one without', () => {
+    expect(errorOf(() => decodeServerHello(json({ ...SERVER, key: 7 }))).reason).toBe('FRAME_MALFORMED');
   });
 
   it.each(['', 'nope', '[]', 'null', '1', '"hello"', '{"service":'])('is refused where it is %j', (text) => {
@@ -135,8 +150,23 @@ describe('negotiate', () => {
     expect(error.message).toContain(mentioned);
   });
 
+  it('serves a client that requires nothing but what this end knows', () => {
+    const hello = { ...CLIENT, required: ['load'] };
+    expect(negotiate(hello, ['json'], ['gzip', 'load'])).toBe('json');
+    expect(errorOf(() => negotiate(hello, ['json'], ['gzip'])).message).toContain('load');
+  });
+
   it('keeps what the peer wrote to one line of the message', () => {
     const error = errorOf(() => negotiate({ ...CLIENT, required: ['a\nFATAL: b'] }, ['json']));
     expect(error.message).not.toContain('\n');
+  });
+});
+
+describe('an optional extension', () => {
+  it('is in force where both ends name it, and only there', () => {
+    expect(inForce(['gzip', 'load'], ['load', 'trailers'])).toEqual(['load']);
+    expect(inForce(['gzip'], ['load'])).toEqual([]);
+    expect(inForce(undefined, ['load'])).toEqual([]);
+    expect(inForce(['load'], undefined)).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { RookeryError } from '../../../lib/core/errors.js';
-import { msgpackCodec } from '../../../lib/wire/msgpack-codec.js';
+import { msgpackCodec } from '../../../lib/wire/msgpack/msgpack-codec.js';
 import { decoded, encoded, tripped } from './msgpack-trip.js';
 
 function hex(...parts: string[]): Buffer {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { msgpackCodec } from '../../../lib/wire/msgpack-codec.js';
+import { msgpackCodec } from '../../../lib/wire/msgpack/msgpack-codec.js';
 import { arriving, decoded, encoded, keysInOrder, tripped } from './msgpack-trip.js';
 
 const FORBIDDEN = ['__proto__', 'constructor', 'prototype'];
@@ -59,7 +59,7 @@ const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
 
 const filler = 'a line long enough to be worth a chunk of its own, more or less';
 
-describe('any plain value', () => {
+describe('any plain value', { timeout: 20_000 }, () => {
   const codec = msgpackCodec();
 
   it('arrives as it was, keys in their order', () => {

@@ -1,5 +1,5 @@
 import { FrameWriter } from '../../../lib/wire/frame-writer.js';
-import { msgpackCodec } from '../../../lib/wire/msgpack-codec.js';
+import { msgpackCodec } from '../../../lib/wire/msgpack/msgpack-codec.js';
 
 const LIMIT = 64 * 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { FrameWriter } from '../../../lib/wire/frame-writer.js';
-import { msgpackCodec } from '../../../lib/wire/msgpack-codec.js';
+import { msgpackCodec } from '../../../lib/wire/msgpack/msgpack-codec.js';
 import { decoded, encoded, tripped } from './msgpack-trip.js';
 
 describe('msgpack values', () => {

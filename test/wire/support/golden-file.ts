@@ -11,8 +11,18 @@ export function golden(name: string): Buffer {
   return Buffer.from(digits, 'hex');
 }
 
-/** Names of the golden files of one end, without the suffix. */
-export function goldenNames(end: 'client' | 'server'): string[] {
-  const files = readdirSync(new URL(`${end}/`, FOLDER));
-  return files.map((file) => `${end}/${basename(file, '.hex')}`).toSorted();
+/** Golden files of the frames that an end of version 1 sends, or, extended, of what a later one may. */
+export type GoldenFolder = 'client' | 'server' | 'extended' | 'extended/client' | 'extended/server';
+
+/** Names of the golden files of a folder, without the suffix. */
+export function goldenNames(folder: GoldenFolder): string[] {
+  const files = readdirSync(new URL(`${folder}/`, FOLDER)).filter((file) => file.endsWith('.hex'));
+  return files.map((file) => `${folder}/${basename(file, '.hex')}`).toSorted();
+}
+
+/** A frame with one more flag. */
+export function flagged(bytes: Buffer, flag: number): Buffer {
+  const copy = Buffer.from(bytes);
+  copy[5]! |= flag;
+  return copy;
 }

@@ -1,4 +1,4 @@
-import { RookeryError } from '../core/errors.js';
+import { RookeryError } from '../../core/errors.js';
 
 /** @returns the `DECODE_FAILED` that says what is wrong with the body */
 export function undecodable(why: string, cause?: unknown): RookeryError {

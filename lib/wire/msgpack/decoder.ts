@@ -1,11 +1,11 @@
-import { uint32 } from './frame-decoder.js';
-import type { DecodeLimits } from './msgpack-limits.js';
-import { NO_BYTES as NO_KEY, ReadShape } from './msgpack-read-shape.js';
-import { keyBytes, readKey, ReadShapes } from './msgpack-read-shapes.js';
-import { readFloat32, readFloat64, readTimestamp } from './msgpack-read-scalars.js';
-import { readText } from './msgpack-read-text.js';
-import { RowsReader } from './msgpack-rows-reader.js';
-import { truncated, undecodable } from './msgpack-undecodable.js';
+import type { DecodeLimits } from '../decode-limits.js';
+import { uint32 } from '../frame-decoder.js';
+import { NO_BYTES as NO_KEY, ReadShape } from './read-shape.js';
+import { keyBytes, readKey, ReadShapes } from './read-shapes.js';
+import { readFloat32, readFloat64, readTimestamp } from './read-scalars.js';
+import { readText } from './read-text.js';
+import { RowsReader } from './rows-reader.js';
+import { truncated, undecodable } from './undecodable.js';
 
 const TIMESTAMP_TYPE = 0xff;
 /** The extension type of rows: `R`. */

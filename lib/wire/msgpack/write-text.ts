@@ -1,4 +1,4 @@
-import type { FrameWriter } from './frame-writer.js';
+import type { FrameWriter } from '../frame-writer.js';
 
 /** Shorter text is written by hand, which is quicker than a call into the engine; unless it turns out not to be ASCII. */
 const BY_HAND_UNITS = 24;

@@ -1,6 +1,6 @@
 import { TextDecoder } from 'node:util';
 
-import { undecodable } from './msgpack-undecodable.js';
+import { undecodable } from './undecodable.js';
 
 /** Up to here, text is put together from its bytes; a call into the engine takes longer. */
 const BY_HAND_BYTES = 24;

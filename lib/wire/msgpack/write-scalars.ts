@@ -1,5 +1,5 @@
-import { Unwritable } from './msgpack-unwritable.js';
-import type { FrameWriter } from './frame-writer.js';
+import type { FrameWriter } from '../frame-writer.js';
+import { Unwritable } from './unwritable.js';
 
 const float64 = new Float64Array(1);
 const float64Bytes = new Uint8Array(float64.buffer);

@@ -1,13 +1,13 @@
 import { types } from 'node:util';
 
-import type { FrameWriter } from './frame-writer.js';
-import { widenMapHeader, writeArrayHeader } from './msgpack-headers.js';
-import { isForbiddenKey } from './msgpack-limits.js';
-import { MAX_SHARED_UNITS, RowText } from './msgpack-row-text.js';
-import { writeBigint, writeBinary, writeDate, writeNumber } from './msgpack-scalars.js';
-import { Unwritable } from './msgpack-unwritable.js';
-import { writeText, writeTextHeader } from './msgpack-write-text.js';
-import { keysOf, type WrittenShape, WrittenShapes } from './msgpack-written-shapes.js';
+import { isForbiddenKey } from '../decode-limits.js';
+import type { FrameWriter } from '../frame-writer.js';
+import { widenMapHeader, writeArrayHeader } from './headers.js';
+import { MAX_SHARED_UNITS, RowText } from './row-text.js';
+import { Unwritable } from './unwritable.js';
+import { writeBigint, writeBinary, writeDate, writeNumber } from './write-scalars.js';
+import { writeText, writeTextHeader } from './write-text.js';
+import { keysOf, type WrittenShape, WrittenShapes } from './written-shapes.js';
 
 /** The extension type of rows: `R`. */
 const ROWS_TYPE = 0x52;
@@ -37,7 +37,10 @@ export class MsgpackEncoder {
   /** Tells these rows from the ones before, so that no shape's index need be reset. */
   private rowsId = 0;
 
-  constructor(private readonly maxDepth: number) {}
+  constructor(
+    private readonly maxDepth: number,
+    private readonly writesRows: boolean,
+  ) {}
 
   /** @throws RookeryError `ENCODE_FAILED`; part of the value is then still in the writer */
   encode(value: unknown, writer: FrameWriter): void {
@@ -56,7 +59,7 @@ export class MsgpackEncoder {
 
   /** A `toJSON` or getter of the value being written sends a message itself, which must not land in the middle of that one. */
   private encodeWithin(value: unknown, writer: FrameWriter): void {
-    if (writer !== this.writer) return new MsgpackEncoder(this.maxDepth).encode(value, writer);
+    if (writer !== this.writer) return new MsgpackEncoder(this.maxDepth, this.writesRows).encode(value, writer);
     throw new Unwritable('a toJSON or getter of a message that is being written sends it').toRookeryError();
   }
 
@@ -116,7 +119,7 @@ export class MsgpackEncoder {
   }
 
   private writeArray(array: readonly unknown[], writer: FrameWriter): void {
-    if (this.isInRows || !isRows(array)) this.writeElements(array, writer);
+    if (!this.writesRows || this.isInRows || !isRows(array)) this.writeElements(array, writer);
     else this.writeRows(array, writer);
   }
 

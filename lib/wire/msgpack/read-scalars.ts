@@ -1,5 +1,5 @@
-import { uint32 } from './frame-decoder.js';
-import { undecodable } from './msgpack-undecodable.js';
+import { uint32 } from '../frame-decoder.js';
+import { undecodable } from './undecodable.js';
 
 const words = new Uint32Array(2);
 const float64 = new Float64Array(words.buffer);

@@ -1,4 +1,4 @@
-import { RookeryError } from '../core/errors.js';
+import { RookeryError } from '../../core/errors.js';
 
 /** Names of a path that are shown; a value that refers to itself has a long one. */
 const SHOWN_STEPS = 8;

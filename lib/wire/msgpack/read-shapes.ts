@@ -1,7 +1,7 @@
-import { isForbiddenKey } from './msgpack-limits.js';
-import { NO_BYTES, ReadShape } from './msgpack-read-shape.js';
-import { readText } from './msgpack-read-text.js';
-import { truncated, undecodable } from './msgpack-undecodable.js';
+import { isForbiddenKey } from '../decode-limits.js';
+import { NO_BYTES, ReadShape } from './read-shape.js';
+import { readText } from './read-text.js';
+import { truncated, undecodable } from './undecodable.js';
 
 /** Shapes known in all; beyond it they are forgotten and learnt anew, so a peer that makes them up costs a bounded amount. */
 const MAX_NODES = 4_096;
@@ -18,7 +18,7 @@ const MAX_KEY_BYTES = 64;
 export class ReadShapes {
   /** The shape of an object without keys: where a walk begins. */
   readonly empty = new ReadShape('', NO_BYTES, undefined);
-  private readonly roots = Array.from({ length: ROOTS }, () => new ReadShape('', NO_BYTES, undefined));
+  private readonly roots = new Array<ReadShape | undefined>(ROOTS).fill(undefined);
   private nodes = 0;
 
   /**
@@ -37,7 +37,7 @@ export class ReadShapes {
   /** First keys differ more than later ones: they are spread by their length and first byte. */
   private rootOf(bytes: Buffer, at: number, end: number): ReadShape {
     const spread = at + 1 < end ? bytes[at]! * 7 + bytes[at + 1]! : 0;
-    return this.roots[spread % ROOTS]!;
+    return (this.roots[spread % ROOTS] ??= new ReadShape('', NO_BYTES, undefined));
   }
 
   private other(parent: ReadShape, bytes: Buffer, at: number, end: number): ReadShape | undefined {
@@ -52,7 +52,7 @@ export class ReadShapes {
   }
 
   private forget(): void {
-    for (const root of this.roots) root.clear();
+    for (const root of this.roots) root?.clear();
     this.nodes = 1;
   }
 }

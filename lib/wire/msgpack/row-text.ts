@@ -1,4 +1,4 @@
-import type { FrameWriter } from './frame-writer.js';
+import type { FrameWriter } from '../frame-writer.js';
 
 /** Text of this many UTF-16 units at most shares a chunk; a string kept from a message keeps no more than its chunk alive. */
 export const MAX_CHUNK_UNITS = 512;

@@ -1,7 +1,7 @@
-import { MAX_CHUNK_UNITS } from './msgpack-row-text.js';
-import type { ReadShape } from './msgpack-read-shape.js';
-import { readUtf8 } from './msgpack-read-text.js';
-import { truncated, undecodable } from './msgpack-undecodable.js';
+import { MAX_CHUNK_UNITS } from './row-text.js';
+import type { ReadShape } from './read-shape.js';
+import { readUtf8 } from './read-text.js';
+import { truncated, undecodable } from './undecodable.js';
 
 const NO_BYTES = Buffer.alloc(0);
 

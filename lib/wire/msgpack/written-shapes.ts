@@ -10,17 +10,21 @@ const ROOTS = 64;
  * comparison of pointers a key, and nothing is allocated for a shape that was seen before.
  */
 export class WrittenShapes {
-  private readonly roots = Array.from({ length: ROOTS }, () => new WrittenShape('', undefined));
+  private readonly roots = new Array<WrittenShape | undefined>(ROOTS).fill(undefined);
   /** The shape of an object without keys: where a walk begins. */
   readonly empty = new WrittenShape('', undefined);
   private nodes = 0;
 
   /** From the shape of the keys so far to the one with `key` too; `undefined` where there are too many keys. */
   step(shape: WrittenShape, key: string): WrittenShape | undefined {
-    const parent = shape === this.empty ? this.roots[(key.length + (key.charCodeAt(0) | 0)) % ROOTS]! : shape;
+    const parent = shape === this.empty ? this.rootOf(key) : shape;
     const { latest } = parent;
     if (latest !== undefined && latest.key === key) return latest;
     return (parent.latest = this.other(parent, key));
+  }
+
+  private rootOf(key: string): WrittenShape {
+    return (this.roots[(key.length + (key.charCodeAt(0) | 0)) % ROOTS] ??= new WrittenShape('', undefined));
   }
 
   private other(parent: WrittenShape, key: string): WrittenShape | undefined {
@@ -33,7 +37,7 @@ export class WrittenShapes {
   }
 
   private forget(): void {
-    for (const root of this.roots) root.clear();
+    for (const root of this.roots) root?.clear();
     this.nodes = 1;
   }
 }

@@ -1,4 +1,4 @@
-import type { FrameWriter } from './frame-writer.js';
+import type { FrameWriter } from '../frame-writer.js';
 
 export function writeArrayHeader(count: number, writer: FrameWriter): void {
   if (count < 0x10) {
