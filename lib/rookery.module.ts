@@ -18,6 +18,7 @@ import { freshInstanceId, type RookeryClientOptions, type RookeryOptions } from 
 import { RookeryClient } from './microservice/rookery.client.js';
 import { RookeryServer } from './microservice/rookery.server.js';
 import { ServiceRegistry } from './registry/service-registry.js';
+import { tlsCredentials, type TlsCredentials } from './transport/tls-credentials.js';
 
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<RookeryOptions>().setClassMethodName('forRoot').build();
@@ -59,15 +60,24 @@ class ClientFactory {
 
 const INSTANCE_ID = Symbol('nestjs-rookery.InstanceId');
 const SNAPSHOTS = Symbol('nestjs-rookery.SnapshotStore');
+/** Read, and read again, once for the whole process. */
+const TLS = Symbol('nestjs-rookery.TlsCredentials');
+
+type SharedTls = TlsCredentials | undefined;
 
 /** One per application, made by `RookeryModule.forRoot`: the registry, the server, and the order in which they start and stop. */
 @Global()
 @Module({
   providers: [
     {
-      provide: ServiceRegistry,
-      useFactory: ({ registry, auth }: RookeryOptions) => registry ?? embeddedRegistry({ auth }),
+      provide: TLS,
+      useFactory: ({ tls }: RookeryOptions): SharedTls => tls && tlsCredentials(tls),
       inject: [MODULE_OPTIONS_TOKEN],
+    },
+    {
+      provide: ServiceRegistry,
+      useFactory: ({ registry, auth }: RookeryOptions, tls: SharedTls) => registry ?? embeddedRegistry({ auth, tls }),
+      inject: [MODULE_OPTIONS_TOKEN, TLS],
     },
     {
       provide: INSTANCE_ID,
@@ -81,15 +91,20 @@ const SNAPSHOTS = Symbol('nestjs-rookery.SnapshotStore');
     },
     {
       provide: RookeryServer,
-      useFactory: (options: RookeryOptions, registry: ServiceRegistry, instanceId: string) =>
-        new RookeryServer({ ...options, registry, instanceId, awaitsBootstrap: true }),
-      inject: [MODULE_OPTIONS_TOKEN, ServiceRegistry, INSTANCE_ID],
+      useFactory: (options: RookeryOptions, tls: SharedTls, registry: ServiceRegistry, instanceId: string) =>
+        new RookeryServer({ ...options, tls, registry, instanceId, awaitsBootstrap: true }),
+      inject: [MODULE_OPTIONS_TOKEN, TLS, ServiceRegistry, INSTANCE_ID],
     },
     {
       provide: ClientFactory,
-      useFactory: (options: RookeryOptions, registry: ServiceRegistry, snapshots: SnapshotStore, instanceId: string) =>
-        new ClientFactory(options, registry, snapshots, instanceId),
-      inject: [MODULE_OPTIONS_TOKEN, ServiceRegistry, SNAPSHOTS, INSTANCE_ID],
+      useFactory: (
+        options: RookeryOptions,
+        tls: SharedTls,
+        registry: ServiceRegistry,
+        snapshots: SnapshotStore,
+        instanceId: string,
+      ) => new ClientFactory({ ...options, tls }, registry, snapshots, instanceId),
+      inject: [MODULE_OPTIONS_TOKEN, TLS, ServiceRegistry, SNAPSHOTS, INSTANCE_ID],
     },
   ],
   exports: [ServiceRegistry, RookeryServer, ClientFactory],

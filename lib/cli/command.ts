@@ -46,6 +46,20 @@ function parse<T extends Options>(args: readonly string[], options: T): Parsed<T
   }
 }
 
+/** Files; a path is no secret. */
+export const TLS_FLAGS = {
+  'tls-cert': { type: 'string' },
+  'tls-key': { type: 'string' },
+  'tls-ca': { type: 'string' },
+} as const satisfies Options;
+
+export function tlsFromFlags(values: {
+  [K in keyof typeof TLS_FLAGS]?: string | undefined;
+}): RegistryServerOptions['tls'] {
+  const { 'tls-cert': cert, 'tls-key': key, 'tls-ca': ca } = values;
+  return cert === undefined && key === undefined && ca === undefined ? undefined : { cert, key, ca };
+}
+
 /** A secret on the command line would be in everybody's process list. @throws UsageError */
 export function authFromEnv(variables: readonly string[], { env }: CommandContext): RegistryServerOptions['auth'] {
   if (variables.length === 0) return undefined;

@@ -4,7 +4,7 @@ import { embeddedRegistry, type EmbeddedRegistry } from '../embedded/embedded-re
 import { REGISTRY_ENV } from '../embedded/embedded-registry-options.js';
 import { REGISTRY_SERVER_DEFAULTS } from '../embedded/registry-server-options.js';
 import type { ServiceQuery } from '../registry/service-registry.js';
-import { authFromEnv, parseCommand, type Command, type CommandContext } from './command.js';
+import { authFromEnv, parseCommand, TLS_FLAGS, tlsFromFlags, type Command, type CommandContext } from './command.js';
 import { table } from './table.js';
 
 const OPTIONS = {
@@ -13,6 +13,7 @@ const OPTIONS = {
   group: { type: 'string' },
   json: { type: 'boolean' },
   'secret-env': { type: 'string', multiple: true },
+  ...TLS_FLAGS,
 } as const;
 
 /** What one look brings, as data and as lines. */
@@ -71,10 +72,11 @@ function lookCommand(positionals: readonly string[], look: Look): Command {
 
 /** Always an address: who only looks must not become the registry. */
 function connect(
-  values: { address?: string | undefined; 'secret-env'?: string[] | undefined },
+  values: { address?: string | undefined; 'secret-env'?: string[] | undefined } & Parameters<typeof tlsFromFlags>[0],
   context: CommandContext,
 ): EmbeddedRegistry {
   const { host, port } = REGISTRY_SERVER_DEFAULTS;
   const address = values.address ?? (context.env[REGISTRY_ENV] || formatAddress(host, port));
-  return embeddedRegistry({ address: address.split(','), auth: authFromEnv(values['secret-env'] ?? [], context) });
+  const auth = authFromEnv(values['secret-env'] ?? [], context);
+  return embeddedRegistry({ address: address.split(','), auth, tls: tlsFromFlags(values) });
 }

@@ -1,14 +1,16 @@
 import { formatAddress } from '../core/address.js';
 import { RegistryServer } from '../embedded/registry-server.js';
-import { authFromEnv, parseCommand, type Command } from './command.js';
+import { authFromEnv, parseCommand, TLS_FLAGS, tlsFromFlags, type Command } from './command.js';
 import { UsageError } from './usage.js';
 
 const OPTIONS = {
   host: { type: 'string' },
   port: { type: 'string' },
   ttl: { type: 'string' },
+  'data-dir': { type: 'string' },
   'secret-env': { type: 'string', multiple: true },
   insecure: { type: 'boolean' },
+  ...TLS_FLAGS,
 } as const;
 
 /** Runs a registry until the process is asked to stop. */
@@ -17,7 +19,9 @@ export const registryCommand: Command = {
     const { values } = parseCommand(args, OPTIONS);
     const { host, ttl, insecure } = values;
     const auth = authFromEnv(values['secret-env'] ?? [], context);
-    const server = new RegistryServer({ host, port: portOf(values.port), ttl: ttlOf(ttl), insecure, auth });
+    const tls = tlsFromFlags(values);
+    const [port, dataDir] = [portOf(values.port), values['data-dir']];
+    const server = new RegistryServer({ host, port, ttl: ttlOf(ttl), dataDir, insecure, auth, tls });
     const address = await server.listen();
     context.print(`registry listening on ${formatAddress(address.host, address.port)}`);
     await context.untilStopped();

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-import { formatAddress } from './address.js';
+import { formatAddress, unixPath, unixPathProblem } from './address.js';
 import { RookeryError } from './errors.js';
 import { shown } from './shown.js';
 
@@ -16,8 +16,9 @@ export interface ServiceInstance {
   /** Unique among all instances of all times: a restarted process is a new instance. */
   readonly instanceId: string;
   readonly serviceName: string;
-  /** IPv4, IPv6 (without brackets) or a host name. */
+  /** IPv4, IPv6 (without brackets), a host name, or a Unix socket of this machine: `unix:/run/orders.sock`. */
   readonly ip: string;
+  /** 1 to 65535; 0 for a Unix socket, which has none. */
   readonly port: number;
   /** Share of calls relative to its siblings; 0 takes none. @default 1 */
   readonly weight: number;
@@ -83,14 +84,14 @@ export function serviceInstance(init: InstanceInit): ServiceInstance {
   });
 }
 
-/** `ip:port`, with brackets around IPv6. */
+/** `ip:port`, with brackets around IPv6; `unix:/path` of a Unix socket. */
 export function instanceAddress(instance: Pick<ServiceInstance, 'ip' | 'port'>): string {
   return formatAddress(instance.ip, instance.port);
 }
 
 /** True where the id was made from the address (static lists, DNS), so that nobody can prove it. */
 export function isAnonymous(instance: ServiceInstance): boolean {
-  return instance.instanceId === instanceAddress(instance);
+  return instance.instanceId === addressId(instance);
 }
 
 /** What is wrong with a record from outside, or `undefined`. Never throws, whatever the record is. */
@@ -100,7 +101,8 @@ export function instanceProblem(record: unknown): string | undefined {
   return (
     nameProblem('serviceName', it.serviceName, INSTANCE_LIMITS.nameChars) ??
     hostProblem(it.ip) ??
-    numberProblem(it.port, it.weight) ??
+    portProblem(it.ip, it.port) ??
+    weightProblem(it.weight) ??
     nameProblem('instanceId', it.instanceId, INSTANCE_LIMITS.idChars) ??
     nameProblem('clusterName', it.clusterName, INSTANCE_LIMITS.nameChars) ??
     nameProblem('namespaceId', it.namespaceId, INSTANCE_LIMITS.nameChars) ??
@@ -132,14 +134,25 @@ const NUMERIC_NAME = /(?:^|\.)(?:\d+|0[xX][\da-fA-F]*)\.?$/;
 function hostProblem(ip: unknown): string | undefined {
   const expected = `ip: expected an address or host name, got ${shown(ip)}`;
   if (typeof ip !== 'string' || ip.length > 253) return expected;
+  const path = unixPath(ip);
+  if (path !== undefined) return prefixed('ip: ', unixPathProblem(path));
   if (isIP(ip) !== 0) return /^[0:.]+$/.test(ip) ? `ip: ${ip} means "any address" and cannot be called` : undefined;
   return HOST_NAME.test(ip) && !NUMERIC_NAME.test(ip) ? undefined : expected;
 }
 
-function numberProblem(port: unknown, weight: unknown): string | undefined {
-  if (!Number.isInteger(port) || (port as number) < 1 || (port as number) > 65_535) {
-    return `port: expected 1 to 65535, got ${shown(port)}`;
-  }
+function prefixed(prefix: string, problem: string | undefined): string | undefined {
+  return problem === undefined ? undefined : prefix + problem;
+}
+
+function portProblem(ip: unknown, port: unknown): string | undefined {
+  if (typeof ip === 'string' && unixPath(ip) !== undefined)
+    return port === 0 ? undefined : `port: a Unix socket has none, expected 0, got ${shown(port)}`;
+  return Number.isInteger(port) && (port as number) >= 1 && (port as number) <= 65_535
+    ? undefined
+    : `port: expected 1 to 65535, got ${shown(port)}`;
+}
+
+function weightProblem(weight: unknown): string | undefined {
   if (typeof weight === 'number' && weight >= 0 && weight <= INSTANCE_LIMITS.weight) return undefined;
   return `weight: expected 0 to ${INSTANCE_LIMITS.weight}, got ${shown(weight)}`;
 }
@@ -206,6 +219,7 @@ function knownFields(init: unknown): Partial<ServiceInstance> {
   );
 }
 
+/** The address as an id, which may have no slashes. */
 function addressId({ ip, port }: Partial<ServiceInstance>): string {
-  return typeof ip === 'string' && typeof port === 'number' ? formatAddress(ip, port) : '';
+  return typeof ip === 'string' && typeof port === 'number' ? formatAddress(ip, port).replaceAll('/', '%2F') : '';
 }

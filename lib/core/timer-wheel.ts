@@ -27,7 +27,8 @@ const SLOTS = 512;
  * Source: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987, scheme 6 (hashed, unsorted buckets).
  */
 export class TimerWheel {
-  private readonly slots = Array.from({ length: SLOTS }, () => new Slot());
+  /** Made on first use and dropped when they have expired: a wheel that holds little is little. */
+  private readonly slots = new Array<Slot | undefined>(SLOTS).fill(undefined);
   /** The slot under expiry. */
   private readonly due = new Slot();
   private timer: Timer | undefined;
@@ -55,7 +56,7 @@ export class TimerWheel {
     if (this.count === 0 && !this.isTicking) this.currentTick = Math.floor(this.clock.now() / this.tickMs);
     const tick = Math.max(Math.ceil(atMs / this.tickMs), this.currentTick + 1);
     entry.expiresAtTick = tick;
-    this.append(entry, this.slots[tick & (SLOTS - 1)]!);
+    this.append(entry, (this.slots[tick & (SLOTS - 1)] ??= new Slot()));
     if (!this.isTicking && (this.timer === undefined || tick < this.wakeTick)) this.wakeAt(tick);
   }
 
@@ -90,7 +91,7 @@ export class TimerWheel {
     const first = Math.max(this.currentTick + 1, target - SLOTS + 1);
     this.isTicking = true;
     this.currentTick = Math.max(this.currentTick, target);
-    for (let tick = first; tick <= target; tick++) this.expireSlot(this.slots[tick & (SLOTS - 1)]!, target);
+    for (let tick = first; tick <= target; tick++) this.expireSlot(tick & (SLOTS - 1), target);
     this.isTicking = false;
     if (this.count > 0) this.wakeAt(this.nextBusyTick());
     else this.sleep();
@@ -99,23 +100,24 @@ export class TimerWheel {
   /** The next slot that holds something; what is in it may be due rounds later, and is then looked at in vain. */
   private nextBusyTick(): number {
     let tick = this.currentTick + 1;
-    while (isEmpty(this.slots[tick & (SLOTS - 1)]!)) tick++;
+    while (isEmpty(this.slots[tick & (SLOTS - 1)])) tick++;
     return tick;
   }
 
   /** Takes the slot's list aside first: callbacks may add to it, or remove from it, while it is walked. */
-  private expireSlot(slot: Slot, nowTick: number): void {
-    const { due } = this;
-    if (isEmpty(slot)) return;
+  private expireSlot(index: number, nowTick: number): void {
+    const { due, slots } = this;
+    const slot = slots[index];
+    slots[index] = undefined;
+    if (slot === undefined || isEmpty(slot)) return;
     due.wheelNext = slot.wheelNext;
     due.wheelPrevious = slot.wheelPrevious;
     due.wheelNext!.wheelPrevious = due;
     due.wheelPrevious!.wheelNext = due;
-    slot.wheelNext = slot.wheelPrevious = slot;
     for (let entry = due.wheelNext!; entry !== due; entry = due.wheelNext!) {
       this.unlink(entry);
       if (entry.expiresAtTick <= nowTick) expire(entry);
-      else this.append(entry, slot);
+      else this.append(entry, (slots[index] ??= new Slot()));
     }
   }
 
@@ -128,8 +130,8 @@ export class TimerWheel {
   }
 }
 
-function isEmpty(slot: Slot): boolean {
-  return slot.wheelNext === slot;
+function isEmpty(slot: Slot | undefined): boolean {
+  return slot === undefined || slot.wheelNext === slot;
 }
 
 /** A callback that throws is an uncaught error as any timer's would be, and does not keep the others waiting for ever. */

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 
+import { unixPath, unixPathProblem } from '../core/address.js';
 import { invalidOption } from '../core/options.js';
 
 /**
@@ -25,13 +26,21 @@ const DENIED: readonly (readonly [network: string, prefix: number])[] = [
 export class AddressPolicy {
   private readonly denied = blockList(DENIED);
   private readonly allowed: BlockList;
+  private readonly folders: readonly string[];
 
   /**
    * @param allow addresses and CIDR ranges that are fine although they are denied by default
+   * @param folders those whose Unix sockets may be connected to
    * @throws ConfigurationError `OPTION_INVALID`
    */
-  constructor(allow: readonly string[] = [], path = 'discovery.allowAddresses') {
+  constructor(
+    allow: readonly string[] = [],
+    path = 'discovery.allowAddresses',
+    folders: readonly string[] = [],
+    foldersPath = 'discovery.allowUnixSockets',
+  ) {
     this.allowed = blockList(allow.map((range, index) => parseRange(range, `${path}[${index}]`)));
+    this.folders = folders.map((folder, index) => parseFolder(folder, `${foldersPath}[${index}]`));
   }
 
   /**
@@ -39,13 +48,22 @@ export class AddressPolicy {
    * whoever resolves it.
    */
   problem(host: string): string | undefined {
-    const zone = host.indexOf('%');
-    const bare = zone < 0 ? host : host.slice(0, zone);
-    const family = isIP(bare);
+    const path = unixPath(host);
+    if (path !== undefined) return this.unixProblem(path);
+    const family = isIP(host);
     if (family === 0) return undefined;
+    if (host.includes('%')) return `${host} has a zone, which is the name of a network interface of one host only`;
     const type = family === 4 ? 'ipv4' : 'ipv6';
-    if (!this.denied.check(bare, type) || this.allowed.check(bare, type)) return undefined;
+    if (!this.denied.check(host, type) || this.allowed.check(host, type)) return undefined;
     return `${host} is a link-local, metadata, multicast or unspecified address; where that is meant, list it in discovery.allowAddresses`;
+  }
+
+  /** Other programs of this machine listen on Unix sockets, and some do whatever they are told there. */
+  private unixProblem(path: string): string | undefined {
+    const isAllowed = unixPathProblem(path) === undefined && this.folders.some((folder) => path.startsWith(folder));
+    return isAllowed
+      ? undefined
+      : `the Unix socket ${path} is in none of the folders of discovery.allowUnixSockets; where that is meant, list its folder there`;
   }
 }
 
@@ -61,4 +79,11 @@ function parseRange(range: unknown, path: string): [string, number] {
   const prefix = digits === undefined ? bits : /^\d{1,3}$/.test(digits) ? Number(digits) : NaN;
   if (isIP(network) !== 0 && !network.includes('%') && prefix <= bits) return [network, prefix];
   throw invalidOption(path, "an address or range such as '169.254.7.1' or 'fe80::/10'", range);
+}
+
+/** With a slash at the end, so that `/run/rook` is not taken for `/run/rookery`. */
+function parseFolder(folder: unknown, path: string): string {
+  const bare = typeof folder === 'string' && folder.length > 1 ? folder.replace(/\/$/, '') : '';
+  if (bare !== '' && unixPathProblem(bare) === undefined) return `${bare}/`;
+  throw invalidOption(path, "the absolute path of a folder such as '/run/rookery'", folder);
 }

@@ -1,13 +1,13 @@
 import { isIP, isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
-import { parseAddress, type Address } from '../core/address.js';
+import { parseAddress, unixPath, unixPathProblem, type Address } from '../core/address.js';
 import { ConfigurationError } from '../core/errors.js';
 import { invalidOption } from '../core/options.js';
 import { firstAddress, type Interfaces } from './interface-address.js';
 
 export interface AdvertisedAddressInit {
-  /** `'10.0.0.7'`, `'orders.internal:4000'`, `'[fd00::7]:4000'`, or host and port. */
+  /** `'10.0.0.7'`, `'orders.internal:4000'`, `'[fd00::7]:4000'`, `'unix:/run/orders.sock'`, or host and port. */
   readonly advertise?: string | { readonly host: string; readonly port?: number | undefined } | undefined;
   /** The host that was bound. */
   readonly bindHost: string;
@@ -47,6 +47,9 @@ export function advertisedAddress(init: AdvertisedAddressInit): Address {
   if (bindHost.startsWith('/')) {
     throw new ConfigurationError('OPTION_INVALID', `the Unix socket ${bindHost} cannot be announced; ${WAY_OUT}`);
   }
+  if (bindHost.includes('%')) {
+    throw new ConfigurationError('OPTION_INVALID', `${bindHost} has a zone, which other hosts cannot use; ${WAY_OUT}`);
+  }
   if (!isUnspecified(bindHost)) return { host: bindHost, port };
   return { host: podAddress(bindHost, env) ?? interfaceAddress(bindHost, init.interfaces) ?? '127.0.0.1', port };
 }
@@ -54,13 +57,24 @@ export function advertisedAddress(init: AdvertisedAddressInit): Address {
 function stated(path: string, value: Advertise, boundPort: number): Address {
   const given = typeof value === 'string' ? parseStated(value) : value;
   const { host = '', port = boundPort } = given ?? {};
-  const isCallable = typeof host === 'string' && (isIP(host) !== 0 || NAME.test(host)) && !isUnspecified(host);
+  if (isUnixSocket(host)) return { host, port: 0 };
+  const isCallable = typeof host === 'string' && (isNumeric(host) || NAME.test(host)) && !isUnspecified(host);
   if (isCallable && Number.isInteger(port) && port >= 1 && port <= 65_535) return { host, port };
   throw invalidOption(
     path,
     "an address that callers reach, such as '10.0.0.7' or '10.0.0.7:4000'",
     typeof value === 'string' ? value : JSON.stringify(value),
   );
+}
+
+function isUnixSocket(host: unknown): boolean {
+  const path = typeof host === 'string' ? unixPath(host) : undefined;
+  return path !== undefined && unixPathProblem(path) === undefined;
+}
+
+/** A zone is the name of an interface of one host: others cannot use it. */
+function isNumeric(host: string): boolean {
+  return isIP(host) !== 0 && !host.includes('%');
 }
 
 const NAME = /^[A-Za-z0-9_.-]{1,253}$/;

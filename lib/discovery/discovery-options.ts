@@ -8,6 +8,8 @@ export interface DiscoveryOptions {
   maxInstances?: number | undefined;
   /** Addresses and CIDR ranges to use although they are link-local, metadata, multicast or unspecified. @default [] */
   allowAddresses?: readonly string[] | undefined;
+  /** Folders whose Unix sockets may be connected to where the registry names them, with all below. @default [] */
+  allowUnixSockets?: readonly string[] | undefined;
   /** How long an instance that vanished from a shrunken list stays in use while it answers probes. 0 to 7d. @default '24h' */
   holdFor?: Duration | undefined;
   /** Probes of one service that run at the same time. 1 to 256. @default 16 */
@@ -35,9 +37,15 @@ export const DISCOVERY_DEFAULTS = {
 /** @throws ConfigurationError `OPTION_INVALID` naming the path */
 export function discoverySettings(options: DiscoveryOptions = {}, path = 'discovery'): DiscoverySettings {
   const { maxInstances, holdForMs, maxProbes, registryPatienceMs } = DISCOVERY_DEFAULTS;
+  const { allowAddresses, allowUnixSockets } = options;
   return {
     maxInstances: integerOption(`${path}.maxInstances`, options.maxInstances, maxInstances, { min: 1, max: 100_000 }),
-    addresses: new AddressPolicy(options.allowAddresses, `${path}.allowAddresses`),
+    addresses: new AddressPolicy(
+      allowAddresses,
+      `${path}.allowAddresses`,
+      allowUnixSockets,
+      `${path}.allowUnixSockets`,
+    ),
     holdForMs: durationOption(`${path}.holdFor`, options.holdFor, holdForMs, { max: 7 * 86_400_000 }),
     maxProbes: integerOption(`${path}.maxProbes`, options.maxProbes, maxProbes, { min: 1, max: 256 }),
     registryPatienceMs: durationOption(`${path}.registryPatience`, options.registryPatience, registryPatienceMs, {

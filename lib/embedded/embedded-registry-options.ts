@@ -1,10 +1,11 @@
-import { parseAddress, type Address } from '../core/address.js';
+import { parseAddress, unixPath, type Address } from '../core/address.js';
 import type { Clock } from '../core/clock.js';
 import { systemClock } from '../core/clock.js';
 import type { Duration } from '../core/duration.js';
 import { durationOption, integerOption, invalidOption } from '../core/options.js';
 import { systemRng, type Rng } from '../core/random.js';
 import type { TransportLimits } from '../transport/limits.js';
+import { tlsCredentials, type TlsCredentials } from '../transport/tls-credentials.js';
 import { KeyRing } from '../wire/auth.js';
 import { DEFAULT_REGISTRY_PORT } from './registry-protocol.js';
 import { registryLimits, ttlOption, type RegistryServerOptions } from './registry-server-options.js';
@@ -14,10 +15,10 @@ export const REGISTRY_ENV = 'ROOKERY_REGISTRY';
 
 export interface EmbeddedRegistryOptions extends Pick<
   RegistryServerOptions,
-  'auth' | 'ttl' | 'maxInstances' | 'limits'
+  'auth' | 'tls' | 'ttl' | 'maxInstances' | 'limits'
 > {
   /**
-   * Where the registry is: `host:port`, `[v6]:port`, or `host` for the default port; several are tried in their order. With it this
+   * Where the registry is: `host:port`, `[v6]:port`, `host` for the default port, or `unix:/path`; several are tried in their order. With it this
    * process never hosts a registry itself.
    *
    * @default the environment's ROOKERY_REGISTRY (several separated by commas), else host or join on 127.0.0.1
@@ -58,6 +59,7 @@ export interface EmbeddedRegistrySettings {
   readonly callTimeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly keys: KeyRing;
+  readonly tls: TlsCredentials | undefined;
   readonly limits: TransportLimits;
   readonly clock: Clock;
   readonly rng: Rng;
@@ -83,6 +85,7 @@ export function embeddedRegistrySettings(
     callTimeoutMs: time('callTimeout', callTimeoutMs),
     connectTimeoutMs: time('connectTimeout', connectTimeoutMs),
     keys: new KeyRing(options.auth),
+    tls: options.tls && tlsCredentials(options.tls),
     limits: registryLimits(options.limits),
     clock: options.clock ?? systemClock,
     rng: options.rng ?? systemRng,
@@ -100,8 +103,8 @@ function addressList(path: string, list: readonly unknown[]): Address[] {
   return list.map((entry) => {
     const text = typeof entry === 'string' ? entry.trim() : '';
     const address = parseAddress(text) ?? (text === '' ? undefined : parseAddress(`${text}:${DEFAULT_REGISTRY_PORT}`));
-    if (address && address.port > 0) return address;
-    throw invalidOption(path, `'host:port', '[v6]:port' or 'host'`, entry);
+    if (address && (address.port > 0 || unixPath(address.host) !== undefined)) return address;
+    throw invalidOption(path, `'host:port', '[v6]:port', 'host' or 'unix:/path'`, entry);
   });
 }
 

@@ -28,8 +28,7 @@ export interface EntrancePace {
 
 /** What a link tells. */
 export interface LinkListener {
-  /** @param waitedMs since the last attempt, or the loss; 0 for a first attempt */
-  onUp(connection: ClientConnection, waitedMs: number): void;
+  onUp(connection: ClientConnection): void;
   /** There is no connection, or still none. */
   onDown(error: RookeryError): void;
 }

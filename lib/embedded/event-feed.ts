@@ -1,3 +1,4 @@
+import type { ServiceInstance } from '../core/instance.js';
 import type { InstanceEvent, InstanceTable } from '../registry/instance-table.js';
 import { News } from './news.js';
 import type { EventsMessage } from './registry-protocol.js';
@@ -19,6 +20,8 @@ export class EventFeed {
   constructor(
     private readonly table: InstanceTable,
     private readonly service: Partial<ServiceRef>,
+    /** Of whom the reader may hear. */
+    private readonly mayHear: (instance: ServiceInstance) => boolean = () => true,
   ) {}
 
   async *messages(): AsyncGenerator<EventsMessage, void> {
@@ -44,6 +47,7 @@ export class EventFeed {
   };
 
   private note(event: InstanceEvent): void {
+    if (!this.mayHear(event.instance)) return;
     if (this.waiting.length >= MAX_WAITING) {
       this.missed += this.waiting.length;
       this.waiting = [];

@@ -23,7 +23,12 @@ const ROUNDS = 5;
 const ROUND_MS = 50;
 
 /** What a listener that is no registry of ours makes of our hello, or we of its. */
-const STRANGER: ReadonlySet<Reason> = new Set<Reason>(['HANDSHAKE_FAILED', 'WRONG_INSTANCE', 'VERSION_UNSUPPORTED']);
+const STRANGER: ReadonlySet<Reason> = new Set<Reason>([
+  'HANDSHAKE_FAILED',
+  'TLS_FAILED',
+  'WRONG_INSTANCE',
+  'VERSION_UNSUPPORTED',
+]);
 
 /**
  * The registry on this machine: whoever finds its port free hosts it, all others join. The kernel decides who comes first, as it gives

@@ -5,6 +5,7 @@ const ANSWERS: ReadonlySet<Reason> = new Set<Reason>([
   'LEASE_LOST',
   'REGISTRY_FULL',
   'REGISTRY_DENIED',
+  'REGISTRY_READ_ONLY',
   'REGISTRY_UNREACHABLE',
   'INSTANCE_INVALID',
   'OPTION_INVALID',
@@ -15,13 +16,19 @@ const ANSWERS: ReadonlySet<Reason> = new Set<Reason>([
 ]);
 
 /** Reasons that become `RegistryError`s, as every adapter throws them. */
-const REGISTRY_REASONS: ReadonlySet<Reason> = new Set<Reason>(['LEASE_LOST', 'REGISTRY_FULL']);
+const REGISTRY_REASONS: ReadonlySet<Reason> = new Set<Reason>([
+  'LEASE_LOST',
+  'REGISTRY_FULL',
+  'REGISTRY_READ_ONLY',
+  'REGISTRY_DENIED',
+]);
 
 /** The transport's errors as the port knows them; `where` names the registry's address in all that comes of not reaching it. */
 export function registryFailure(error: unknown, where: string): RookeryError {
   if (!RookeryError.is(error)) return unreachable(where, String(error), error);
   const { reason, message, service } = error;
-  if (REGISTRY_REASONS.has(reason)) return new RegistryError(reason, message, { service, cause: error });
+  if (REGISTRY_REASONS.has(reason) && !(error instanceof RegistryError))
+    return new RegistryError(reason, message, { service, cause: error });
   if (ANSWERS.has(reason)) return error;
   if (reason === 'AUTHENTICATION_FAILED') return denied(where, error);
   return unreachable(where, message, error);

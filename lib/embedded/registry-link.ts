@@ -59,7 +59,7 @@ export class RegistryLink {
   /** Connects, where nobody asked for it before. */
   start(): void {
     if (this.isClosed || this.connection || this.attempt || this.timer) return;
-    this.enter(0);
+    this.enter();
   }
 
   /** The listener hears of every connection from now on. @returns stops it */
@@ -127,13 +127,13 @@ export class RegistryLink {
     });
   }
 
-  private enter(waitedMs: number): void {
+  private enter(): void {
     this.timer = undefined;
-    this.attempt = this.tryToEnter(waitedMs).finally(() => (this.attempt = undefined));
+    this.attempt = this.tryToEnter().finally(() => (this.attempt = undefined));
   }
 
   /** Never rejects. */
-  private async tryToEnter(waitedMs: number): Promise<void> {
+  private async tryToEnter(): Promise<void> {
     const events = {
       onDraining: (connection: ClientConnection) =>
         connection.destroy(new RookeryError('PEER_DRAINING', 'it goes away')),
@@ -141,13 +141,13 @@ export class RegistryLink {
     };
     try {
       const connection = await this.init.entrance.enter(events, this.giveUp.signal);
-      this.become(connection, waitedMs);
+      this.become(connection);
     } catch (error) {
       this.fail(registryFailure(error, this.init.entrance.where));
     }
   }
 
-  private become(connection: ClientConnection, waitedMs: number): void {
+  private become(connection: ClientConnection): void {
     if (this.isClosed) return connection.destroy(registryClosed(this.init.name));
     // It may have ended between its readiness and our turn.
     if (connection.state !== 'ready')
@@ -156,7 +156,7 @@ export class RegistryLink {
     this.failure = undefined;
     this.failures = 0;
     // Watches first: a call that waits may cause what they want to hear.
-    for (const listener of this.listeners) listener.onUp(connection, waitedMs);
+    for (const listener of this.listeners) listener.onUp(connection);
     this.settle((waiter) => waiter.resolve(connection));
   }
 
@@ -180,7 +180,7 @@ export class RegistryLink {
 
   private enterAfter(delayMs: number): void {
     this.timer?.cancel();
-    this.timer = this.init.clock.after(delayMs, () => this.enter(delayMs));
+    this.timer = this.init.clock.after(delayMs, () => this.enter());
   }
 
   private settle(tell: (waiter: Waiter) => void): void {

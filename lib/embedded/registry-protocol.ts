@@ -1,7 +1,11 @@
 import type { ServiceInstance } from '../core/instance.js';
 import type { InstanceEvent, InstanceTableStats } from '../registry/instance-table.js';
 
-/** What the registry calls itself in its hello; the instance in it is fresh with every start, so clients see a restart by it. */
+/**
+ * What the registry calls itself in its hello. The instance in it is fresh with every start, so clients see a restart by it: who is missing then
+ * may come back, and everybody registers again, spread. It stays the same over a start that has everything it ever acknowledged on its disk:
+ * who is missing then has left, and nobody needs to register again.
+ */
 export const REGISTRY_SERVICE = 'rookery.registry';
 
 /** ROOK on a phone's keypad. */
@@ -12,14 +16,17 @@ export const DEFAULT_REGISTRY_PORT = 7665;
  *
  * | pattern | data | answer |
  * |---|---|---|
- * | `registry.register` | a `ServiceInstance` | `LeaseReply`; fails with `INSTANCE_INVALID`, `REGISTRY_FULL` |
+ * | `registry.register` | a `ServiceInstance` | `LeaseReply`; fails with `INSTANCE_INVALID`, `REGISTRY_FULL`, `REGISTRY_READ_ONLY` |
  * | `registry.renew` | an `InstanceRef` | `LeaseReply`; fails with `LEASE_LOST` |
- * | `registry.deregister` | an `InstanceRef` | nothing |
+ * | `registry.deregister` | an `InstanceRef` | nothing; fails with `REGISTRY_READ_ONLY` |
  * | `registry.instances` | an `InstanceQuery`, and `serviceName` for one service alone | a stream of lists of `ServiceInstance`, one after the other the whole |
  * | `registry.services` | a `ServiceQuery` | a stream of lists of names, sorted |
  * | `registry.watch` | a `ServiceQuery` with `serviceName` | a stream of `WatchMessage`, until cancelled |
  * | `registry.events` | a `ServiceQuery` with `serviceName`, or nothing: all services | a stream of `EventsMessage`, until cancelled |
  * | `registry.stats` | nothing | `RegistryStats` |
+ *
+ * With permissions, the first three need `register` of the service; `instances`, `watch` and `events` of a service its `read`, of all services they
+ * tell what may be read, as `services` does; `stats` needs `read: ['*']`. What is denied fails with `REGISTRY_DENIED`.
  *
  * A registered instance belongs to the connection that registered or renewed it last: when that breaks, the instance is unhealthy at once.
  */
@@ -71,8 +78,10 @@ export interface RegistryStats extends InstanceTableStats {
   readonly connections: number;
   readonly ttlMs: number;
   readonly uptimeMs: number;
-  /** It started less than one lease ago, and may not know all instances yet. */
+  /** It started less than one lease ago, and may not know all instances yet. Not after a start with its data. */
   readonly isWarming: boolean;
+  /** Whether registrations outlast it; `failing` while its disk takes nothing, and changes are refused. */
+  readonly storage: 'memory' | 'disk' | 'failing';
 }
 
 /** The largest record, with names of three bytes a character, takes 33 KiB: these many fit into the default frame of 4 MiB. */

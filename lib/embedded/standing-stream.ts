@@ -67,7 +67,9 @@ export class StandingStream {
     if (error.reason === 'DEADLINE_EXPIRED') return this.again(call, connection, 0);
     // Of a connection that is gone the link tells, with the reason.
     if (connection.state === 'ready') this.observer.onBroken(error);
-    this.again(call, connection, AGAIN_MS);
+    // What it may do is settled when a connection begins; asking again on this one would not help.
+    if (error.reason === 'REGISTRY_DENIED') this.call = undefined;
+    else this.again(call, connection, AGAIN_MS);
   }
 
   private again(call: DirectCall, connection: ClientConnection, delayMs: number): void {

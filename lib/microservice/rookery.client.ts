@@ -268,7 +268,8 @@ export class RookeryClient extends ClientProxy<RookeryClientEvents, RookeryClien
 
   private makeChannel(): Channel {
     const { options, settings } = this;
-    const registry = options.registry ?? (this.ownRegistry = embeddedRegistry({ auth: options.auth }));
+    const registry =
+      options.registry ?? (this.ownRegistry = embeddedRegistry({ auth: options.auth, tls: settings.tls }));
     const snapshots = options.snapshots ?? (this.ownSnapshots = snapshotStore({ snapshotDir: options.snapshotDir }));
     const self = options.self ?? { service: '', instance: freshInstanceId('client') };
     return new Channel({

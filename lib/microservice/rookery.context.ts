@@ -55,7 +55,7 @@ export class RookeryContext extends BaseRpcContext<[pattern: string]> implements
     return this.args[0];
   }
 
-  /** Who calls: service (empty for a caller that serves nothing), instance id, and the address of its socket. */
+  /** Who calls: service (empty for a caller that serves nothing), instance id, the address of its socket, and what it proved of itself. */
   getPeer(): Peer {
     return this.call.connection.peer;
   }

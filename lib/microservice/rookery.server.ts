@@ -4,10 +4,9 @@ import { Logger } from '@nestjs/common';
 import { Server, type MessageHandler } from '@nestjs/microservices';
 import { finalize, isObservable, map } from 'rxjs';
 
-import { isLoopback } from '../core/address.js';
 import { pause, systemClock, type Timer } from '../core/clock.js';
-import { ConfigurationError, type Reason, type RookeryError } from '../core/errors.js';
-import { serviceInstance, type ServiceInstance } from '../core/instance.js';
+import type { Reason, RookeryError } from '../core/errors.js';
+import { instanceAddress, serviceInstance, type ServiceInstance } from '../core/instance.js';
 import { nameOption } from '../core/options.js';
 import { systemRng } from '../core/random.js';
 import { advertisedAddress } from '../discovery/advertised-address.js';
@@ -19,6 +18,8 @@ import { embeddedRegistry } from '../embedded/embedded-registry.js';
 import type { ServiceRegistry } from '../registry/service-registry.js';
 import { Acceptor } from '../transport/acceptor.js';
 import { Handlers } from '../transport/handlers.js';
+import { ServerTls } from '../transport/tls-server.js';
+import { checkBind } from './bind-check.js';
 import { HandlerTable } from './handler-table.server.js';
 import { RefusalLog } from './refusal-log.js';
 import type { RookeryContext } from './rookery.context.js';
@@ -207,9 +208,11 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   }
 
   private async start(): Promise<ListenInfo> {
-    const { host, port } = this.settings;
+    const { host, port, keys, tls } = this.settings;
     const service = nameOption('service', this.options.service);
-    this.checkBind(host);
+    const insecure = this.options.insecure === true;
+    for (const warning of checkBind({ service, host, tls, insecure, hasSecrets: !keys.isEmpty }))
+      this.logger.warn(warning);
     const instanceId = this.options.instanceId ?? freshInstanceId(service);
     const acceptor = this.makeAcceptor(service, instanceId);
     const bound = await acceptor.listen(host, port);
@@ -223,7 +226,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
   }
 
   private makeAcceptor(service: string, instance: string): Acceptor {
-    const { keys, codecs, limits, keepAlive } = this.settings;
+    const { keys, codecs, limits, keepAlive, tls } = this.settings;
     const list = this.table.toHandlers(this.run, (pattern, error) =>
       this.logger.error(`a handler of the event ${pattern} failed: ${shown(error)}`),
     );
@@ -234,6 +237,7 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
       codecs,
       limits,
       keepAlive,
+      tls: tls && new ServerTls(tls),
       onRefused: (error, address) => {
         this.refusalLog.note(error, address);
         this.emitter.emit('refused', error, address);
@@ -288,21 +292,11 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
     });
   }
 
-  private checkBind(host: string): void {
-    if (isLoopback(host) || !this.settings.keys.isEmpty) return;
-    if (!this.options.insecure) {
-      throw new ConfigurationError(
-        'INSECURE_BIND',
-        `host: ${host} can be reached from other machines, and anybody there could call this service; set auth.secrets, or insecure: true if the network is trusted`,
-      );
-    }
-    this.logger.warn(`${host} takes calls from other machines without authentication, since insecure is set`);
-  }
-
   private async register(record: ServiceInstance): Promise<void> {
     if (this.draining) return;
     const { auth } = this.options;
-    const registry = this.options.registry ?? (this.ownRegistry ??= embeddedRegistry({ auth }));
+    const { tls } = this.settings;
+    const registry = this.options.registry ?? (this.ownRegistry ??= embeddedRegistry({ auth, tls }));
     this.registrar = new Registrar({
       registry,
       clock: systemClock,
@@ -342,10 +336,12 @@ export class RookeryServer extends Server<RookeryServerEvents, RookeryServerStat
 
   private onRegistrarEvent(event: RegistrarEvent, registry: ServiceRegistry): void {
     this.emitter.emit('registrar', event);
-    const { serviceName, instanceId, ip, port } = event.instance;
+    const { serviceName, instanceId } = event.instance;
     if (event.type === 'registered') {
       this.loggedAtMs = -Infinity;
-      return this.logger.log(`${serviceName} (${instanceId}) is registered in ${registry.name} at ${ip}:${port}`);
+      return this.logger.log(
+        `${serviceName} (${instanceId}) is registered in ${registry.name} at ${instanceAddress(event.instance)}`,
+      );
     }
     if (event.type !== 'attempt-failed' && event.type !== 'lease-lost') return;
     if (performance.now() - this.loggedAtMs < LOG_EVERY_MS) return;

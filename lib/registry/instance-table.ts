@@ -5,7 +5,7 @@ import { INSTANCE_DEFAULTS, serviceInstance, type ServiceInstance } from '../cor
 import { ChangeFeed, type ChangeListener } from './change-feed.js';
 import { matchesQuery, matchesScope } from './instance-query.js';
 import { LeaseQueue } from './lease-queue.js';
-import { leaseLost, registryFull } from './registry-errors.js';
+import { leaseLost, registryFull, serviceFull } from './registry-errors.js';
 import type { InstanceQuery, ServiceQuery, Unsubscribe } from './service-registry.js';
 
 /** What happened to an instance. `expired` and `deregistered` carry it as it was last. */
@@ -25,6 +25,10 @@ export interface InstanceTableOptions {
   ttlMs?: number | undefined;
   /** @default 10_000 */
   maxInstances?: number | undefined;
+  /** @default as many as maxInstances */
+  maxInstancesPerService?: number | undefined;
+  /** Hears of each lease that ends, before anybody else does. */
+  onExpired?: ((instance: ServiceInstance) => void) | undefined;
   clock?: Clock | undefined;
 }
 
@@ -51,12 +55,17 @@ export class InstanceTable {
   private readonly feed = new ChangeFeed<InstanceEvent>();
   private readonly leases: LeaseQueue<Entry> | undefined;
   private readonly maxInstances: number;
+  private readonly maxInstancesPerService: number;
+  private readonly onExpired: InstanceTableOptions['onExpired'];
   private instances = 0;
   private registrations = 0;
   private expirations = 0;
 
-  constructor({ ttlMs, maxInstances = MAX_INSTANCES, clock = systemClock }: InstanceTableOptions = {}) {
+  constructor(options: InstanceTableOptions = {}) {
+    const { ttlMs, maxInstances = MAX_INSTANCES, maxInstancesPerService = maxInstances, clock = systemClock } = options;
     this.maxInstances = maxInstances;
+    this.maxInstancesPerService = maxInstancesPerService;
+    this.onExpired = options.onExpired;
     if (ttlMs !== undefined) this.leases = new LeaseQueue(ttlMs, clock, (entry) => this.expire(entry));
   }
 
@@ -66,10 +75,44 @@ export class InstanceTable {
    * @throws RookeryError `INSTANCE_INVALID`; RegistryError `REGISTRY_FULL`
    */
   upsert(instance: ServiceInstance, owner?: Owner): void {
-    const record = serviceInstance(instance);
+    this.put(serviceInstance(instance), owner);
+  }
+
+  /** `upsert` of a record that was made by `serviceInstance`. @throws RegistryError `REGISTRY_FULL` */
+  put(record: ServiceInstance, owner?: Owner): void {
     const entry = this.find(record);
-    if (entry) this.replace(entry, record, owner);
-    else this.add(record, owner);
+    if (entry) return this.replace(entry, record, owner);
+    this.add(record, owner);
+    this.registrations++;
+  }
+
+  /** Puts in an instance that was registered before the start, if there is room. @returns whether there was */
+  restore(record: ServiceInstance): boolean {
+    const hasRoom = !this.isFull(record);
+    if (hasRoom) this.add(record, undefined);
+    return hasRoom;
+  }
+
+  /** @throws RegistryError `REGISTRY_FULL` where `put` would */
+  checkRoom(record: ServiceInstance): void {
+    if (this.find(record)) return;
+    if (this.instances >= this.maxInstances) throw registryFull(record, this.maxInstances);
+    if (this.isFull(record)) throw serviceFull(record, this.maxInstancesPerService);
+  }
+
+  has(ref: InstanceRef): boolean {
+    return this.find(ref) !== undefined;
+  }
+
+  /** Whether an instance is registered exactly so. */
+  holds(record: ServiceInstance): boolean {
+    const entry = this.find(record);
+    return entry !== undefined && isSameRecord(entry.record, record);
+  }
+
+  /** All instances as they were registered. */
+  records(): ServiceInstance[] {
+    return [...this.services.values()].flatMap((entries) => Array.from(entries.values(), ({ record }) => record));
   }
 
   /** Takes an instance out. @returns whether it was there */
@@ -141,25 +184,29 @@ export class InstanceTable {
     this.instances = 0;
   }
 
+  private isFull(record: ServiceInstance): boolean {
+    const siblings = this.services.get(serviceKey(record.serviceName, record))?.size ?? 0;
+    return this.instances >= this.maxInstances || siblings >= this.maxInstancesPerService;
+  }
+
   private find(ref: InstanceRef): Entry | undefined {
     return this.services.get(serviceKey(ref.serviceName, ref))?.get(ref.instanceId);
   }
 
   private add(record: ServiceInstance, owner: Owner | undefined): void {
-    if (this.instances >= this.maxInstances) throw registryFull(record, this.maxInstances);
+    this.checkRoom(record);
     const key = serviceKey(record.serviceName, record);
     const entry: Entry = { key, record, shown: record, owner: undefined };
     const entries = this.services.get(key) ?? new Map<string, Entry>();
     this.services.set(key, entries.set(record.instanceId, entry));
     this.instances++;
-    this.registrations++;
     this.hold(entry, owner);
     this.feed.emit(key, { type: 'registered', instance: record });
   }
 
   private replace(entry: Entry, record: ServiceInstance, owner: Owner | undefined): void {
     this.hold(entry, owner);
-    if (!isDeepStrictEqual(entry.record, record)) entry.record = record;
+    if (!isSameRecord(entry.record, record)) entry.record = record;
     this.show(entry, entry.record);
   }
 
@@ -183,7 +230,10 @@ export class InstanceTable {
     const before = entry.shown;
     if (before === instance) return;
     entry.shown = instance;
-    const isUpdated = !isDeepStrictEqual({ ...before, healthy: instance.healthy }, { ...instance });
+    const isUpdated = !isSameRecord(
+      before.healthy === instance.healthy ? before : { ...before, healthy: instance.healthy },
+      instance,
+    );
     if (isUpdated) this.feed.emit(entry.key, { type: 'updated', instance });
     if (before.healthy !== instance.healthy) {
       this.feed.emit(entry.key, { type: instance.healthy ? 'healthy' : 'unhealthy', instance });
@@ -192,6 +242,7 @@ export class InstanceTable {
 
   private expire(entry: Entry): void {
     this.expirations++;
+    this.onExpired?.(entry.record);
     this.drop(entry, 'expired');
   }
 
@@ -219,6 +270,11 @@ interface Entry {
 function serviceKey(serviceName: string, { namespaceId, groupName }: ServiceQuery): string {
   const { namespaceId: namespace, groupName: group } = INSTANCE_DEFAULTS;
   return `${namespaceId ?? namespace}\0${groupName ?? group}\0${serviceName}`;
+}
+
+/** Of records as `serviceInstance` makes them. */
+function isSameRecord(one: ServiceInstance, other: ServiceInstance): boolean {
+  return one === other || isDeepStrictEqual(one, other);
 }
 
 function unhealthy(record: ServiceInstance): ServiceInstance {

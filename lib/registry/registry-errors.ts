@@ -15,6 +15,13 @@ export function registryFull({ serviceName, instanceId }: Named, maxInstances: n
   });
 }
 
+export function serviceFull({ serviceName, instanceId }: Named, maxInstances: number): RegistryError {
+  const message = `no room for instance ${instanceId} of ${serviceName}: the registry holds ${maxInstances} instances of it already`;
+  return new RegistryError('REGISTRY_FULL', `${message}; deregister some or raise maxInstancesPerService`, {
+    service: serviceName,
+  });
+}
+
 export function registryClosed(name: string): RegistryError {
   return new RegistryError('CLIENT_CLOSED', `the registry ${name} was closed; use it before close()`);
 }

@@ -1,6 +1,5 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-import { formatAddress } from '../core/address.js';
 import { RookeryError, type Reason } from '../core/errors.js';
 import { TimerWheel } from '../core/timer-wheel.js';
 import { systemClock } from '../core/clock.js';
@@ -10,12 +9,16 @@ import type { Identity } from '../wire/hello.js';
 import { encodeManifest } from '../wire/manifest.js';
 import { addressGroup, Admission } from './admission.js';
 import { ServerBudgets } from './byte-budget.js';
+import { FairShare } from './fair-share.js';
 import { FailureLedger } from './failure-ledger.js';
 import type { Handlers } from './handlers.js';
 import type { KeepAliveTimes } from './keep-alive.js';
 import { peerLimits, type TransportLimits } from './limits.js';
+import { boundAddress, listenOn, peerAddress } from './listening.js';
 import { ServerConnection } from './server-connection.js';
 import type { ServerConnectionContext } from './server-connection-context.js';
+import { tlsFailure } from './tls-failure.js';
+import type { ServerTls } from './tls-server.js';
 
 export interface AcceptorOptions {
   self: Identity;
@@ -24,6 +27,8 @@ export interface AcceptorOptions {
   codecs: readonly Codec[];
   limits: TransportLimits;
   keepAlive: KeepAliveTimes;
+  /** With it everything is encrypted. */
+  tls?: ServerTls | undefined;
   /** A connection has finished its hello. */
   onConnection?: ((connection: ServerConnection) => void) | undefined;
   /** A connection was refused, or cut later, by this end. @param address `ip:port` of the peer */
@@ -41,27 +46,30 @@ export class Acceptor {
   private readonly admission: Admission<ServerConnection>;
   private readonly failures = new FailureLedger(systemClock);
   private readonly refused = new Map<Reason, number>();
-  private running = 0;
+  private readonly slots: FairShare;
   private isDraining = false;
+  private stopWatching: (() => void) | undefined;
   private onIdle: (() => void) | undefined;
   private onEmpty: (() => void) | undefined;
 
   constructor(private readonly options: AcceptorOptions) {
-    const { self, keys, codecs, limits, handlers, keepAlive } = options;
+    const { self, keys, codecs, limits, handlers, keepAlive, tls } = options;
     const manifest = encodeManifest(handlers.list);
     this.admission = new Admission(limits);
+    this.slots = new FairShare(limits.maxInFlight);
     this.context = {
       self,
       keys,
       codecs,
       handlers,
-      keepAlive,
+      keepAlive: towardsReaders(keepAlive, limits),
       transportLimits: limits,
       limits: peerLimits(limits),
       manifest: (maxBytes) => (manifest.length <= maxBytes ? manifest : encodeManifest(handlers.list, maxBytes)),
       wheel: this.wheel,
       budgets: new ServerBudgets(limits.maxBufferedBytes),
-      takeSlot: () => this.takeSlot(),
+      verifyPeer: tls && ((hello, socket) => tls.verifyPeer(hello, socket)),
+      takeSlot: (own) => this.slots.take(own, 1),
       freeSlot: () => this.freeSlot(),
       onHandshakeFailed: (connection) => this.failures.note(this.admission.addressOf(connection)),
       onReady: (connection) => this.onReady(connection),
@@ -71,7 +79,7 @@ export class Acceptor {
 
   /** Handlers that run. */
   get inFlight(): number {
-    return this.running;
+    return this.slots.taken;
   }
 
   /** Connections that this end refused, or cut later, by reason, since it was made. */
@@ -81,29 +89,25 @@ export class Acceptor {
 
   /** Where it listens, once it does. */
   get address(): AddressInfo | undefined {
-    return (this.server?.address() as AddressInfo | null) ?? undefined;
+    return this.server && boundAddress(this.server);
   }
 
   get netServer(): Server | undefined {
     return this.server;
   }
 
-  /** @throws RookeryError `ADDRESS_IN_USE`, `LISTEN_FAILED` */
-  listen(host: string, port: number): Promise<AddressInfo> {
+  /** @param host an address, or `unix:/path` @throws RookeryError `ADDRESS_IN_USE`, `LISTEN_FAILED` */
+  async listen(host: string, port: number): Promise<AddressInfo> {
     const server = createServer((socket) => this.accept(socket));
     this.server = server;
-    return new Promise((resolve, reject) => {
-      server.once('error', (cause) => {
-        this.server = undefined;
-        reject(listenError(cause, host, port));
-      });
-      server.listen({ host, port }, () => {
-        server.removeAllListeners('error');
-        // What can fail from here on is one accept; the connections that stand must not fall with it.
-        server.on('error', () => undefined);
-        resolve(server.address() as AddressInfo);
-      });
-    });
+    try {
+      const address = await listenOn(server, host, port);
+      this.stopWatching = this.options.tls?.credentials.watch();
+      return address;
+    } catch (error) {
+      this.server = undefined;
+      throw error;
+    }
   }
 
   /** Asks every client to move away; calls made meanwhile are still served. */
@@ -134,10 +138,11 @@ export class Acceptor {
     const { server } = this;
     if (server === undefined) return;
     this.server = undefined;
+    this.stopWatching?.();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const connection of [...this.connections]) connection.refuseCalls();
-    if (this.running > 0) await this.idleWithin(graceMs);
-    const cut = setTimeout(() => this.destroyAll(), this.running > 0 ? 0 : CLOSE_LINGER_MS);
+    if (this.inFlight > 0) await this.idleWithin(graceMs);
+    const cut = setTimeout(() => this.destroyAll(), this.inFlight > 0 ? 0 : CLOSE_LINGER_MS);
     await closed;
     clearTimeout(cut);
   }
@@ -161,9 +166,9 @@ export class Acceptor {
     const problem = this.admission.problem(address);
     if (problem !== undefined) {
       socket.destroy();
-      return this.countRefusal(problem, formatAddress(socket.remoteAddress ?? 'unix', socket.remotePort ?? 0));
+      return this.countRefusal(problem, peerAddress(socket));
     }
-    const connection = new ServerConnection(socket, this.context);
+    const connection = new ServerConnection(this.options.tls?.secure(socket) ?? socket, this.context);
     this.connections.add(connection);
     this.admission.enter(connection, address);
   }
@@ -182,36 +187,22 @@ export class Acceptor {
   private onClosed(connection: ServerConnection, error: Error | undefined): void {
     this.admission.left(connection);
     this.connections.delete(connection);
-    if (RookeryError.is(error)) this.countRefusal(error, connection.peer.address);
+    const refusal = RookeryError.is(error) ? error : tlsFailure(error);
+    if (refusal) this.countRefusal(refusal, connection.peer.address);
     if (this.connections.size === 0) this.onEmpty?.();
-    this.options.onConnectionClosed?.(connection, error);
-  }
-
-  private takeSlot(): boolean {
-    if (this.running >= this.options.limits.maxInFlight) return false;
-    this.running++;
-    return true;
+    this.options.onConnectionClosed?.(connection, refusal ?? error);
   }
 
   private freeSlot(): void {
-    this.running--;
-    if (this.running === 0) this.onIdle?.();
+    this.slots.free(1);
+    if (this.slots.taken === 0) this.onIdle?.();
   }
+}
+
+/** A server waits for a client where a stream waits for its reader, and for no longer than for one that takes nothing of what was written. */
+function towardsReaders(times: KeepAliveTimes, { sendStallMs }: TransportLimits): KeepAliveTimes {
+  return { ...times, busyTimeoutMs: Math.max(times.busyTimeoutMs, sendStallMs - times.busyAfterMs) };
 }
 
 /** How long a client may take to close its side after the last reply. */
 const CLOSE_LINGER_MS = 500;
-
-function listenError(cause: NodeJS.ErrnoException, host: string, port: number): RookeryError {
-  const where = formatAddress(host, port);
-  if (cause.code === 'EADDRINUSE') {
-    return new RookeryError(
-      'ADDRESS_IN_USE',
-      `cannot listen on ${where}: the port is in use; choose another, or port 0 for a free one`,
-      { cause },
-    );
-  }
-  return new RookeryError('LISTEN_FAILED', `cannot listen on ${where}: ${cause.message}; check the host option`, {
-    cause,
-  });
-}

@@ -1,4 +1,5 @@
 import { RookeryError } from '../core/errors.js';
+import { FairShare } from './fair-share.js';
 
 /** Somebody for whom bytes are kept, and who can be made to let go of them. */
 export interface ByteHolder {
@@ -53,28 +54,12 @@ export class ByteBudget {
 export class ServerBudgets {
   readonly arriving: ByteBudget;
   readonly leaving: ByteBudget;
-  private readonly maxRunning: number;
-  private running = 0;
+  /** Bodies of running calls. */
+  readonly bodies: FairShare;
 
   constructor(maxBytes: number) {
     this.arriving = new ByteBudget(maxBytes / 8, 'frames that have arrived in part');
     this.leaving = new ByteBudget(maxBytes / 2, 'replies that wait for their readers');
-    this.maxRunning = (maxBytes / 8) * 3;
-  }
-
-  /** Bytes of the bodies of running calls. */
-  get runningBytes(): number {
-    return this.running;
-  }
-
-  /** Makes room for the body of a call; false where there is none. A single body always fits. */
-  takeBody(bytes: number): boolean {
-    if (this.running > 0 && this.running + bytes > this.maxRunning) return false;
-    this.running += bytes;
-    return true;
-  }
-
-  freeBody(bytes: number): void {
-    this.running -= bytes;
+    this.bodies = new FairShare((maxBytes / 8) * 3);
   }
 }

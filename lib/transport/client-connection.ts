@@ -87,7 +87,7 @@ export class ClientConnection implements FrameSocketOwner {
     this.guard = new FloodGuard(options.transportLimits);
     this.handshake = new ClientHandshake(options);
     this.keepAlive = new KeepAlive(this.link, options.wheel, options.keepAlive, () =>
-      this.calls.size > 0 ? this.busySinceMs : undefined,
+      this.calls.size > 0 || this.lastReadAtMs < this.busySinceMs ? this.busySinceMs : undefined,
     );
     this.handshake.writeHello(this.link.writer);
     this.link.flush();
@@ -180,13 +180,13 @@ export class ClientConnection implements FrameSocketOwner {
         this.link.writer.bare(FrameType.PONG, 0, callId);
         return this.link.flushSoon();
       case FrameType.PONG:
-        return this.guard.onIdleFrame(this.link.lastReadAtMs);
+        return this.guard.onIdleFrame(this.link.lastReadAtMs, this.link.silentForMs);
       case FrameType.GOAWAY:
-        this.guard.onIdleFrame(this.link.lastReadAtMs);
+        this.guard.onIdleFrame(this.link.lastReadAtMs, this.link.silentForMs);
         return this.onGoaway(code, callId, bytes.subarray(start, end));
       default:
         if (type < FIRST_OPTIONAL_TYPE) throw malformed(`a frame of type ${type} where none may come`);
-        this.guard.onIdleFrame(this.link.lastReadAtMs);
+        this.guard.onIdleFrame(this.link.lastReadAtMs, this.link.silentForMs);
     }
   }
 
@@ -211,7 +211,8 @@ export class ClientConnection implements FrameSocketOwner {
   }
 
   private track(pending: ConnectionCall, nowMs: number): number {
-    if (this.calls.size === 0) this.busySinceMs = nowMs;
+    // Where nothing was heard since the call before, that its caller gave up makes the server no less silent.
+    if (this.calls.size === 0 && this.lastReadAtMs >= this.busySinceMs) this.busySinceMs = nowMs;
     return this.calls.add(pending);
   }
 
@@ -299,6 +300,7 @@ export class ClientConnection implements FrameSocketOwner {
         cause: error,
       }),
     );
+    this.endIfDrained();
   }
 
   private onHandshakeFrame(type: number, code: number, callId: number, payload: Buffer): void {

@@ -49,9 +49,13 @@ export function closeError(cause: Error | undefined, hadHello: boolean): Rookery
   const why = cause ? `: ${cause.message}` : '';
   return hadHello
     ? new RookeryError('CONNECTION_LOST', `the connection closed${why}`, { cause })
-    : new RookeryError('HANDSHAKE_FAILED', `the peer closed the connection before the handshake ended${why}; it may be full, or going away`, {
-        cause,
-      });
+    : new RookeryError(
+        'HANDSHAKE_FAILED',
+        `the peer closed the connection before the handshake ended${why}; it may be full, or going away`,
+        {
+          cause,
+        },
+      );
 }
 
 /** What a call lost with its connection is told. */

@@ -8,7 +8,7 @@ export const SMALL_CREDIT_BYTES = 1_024;
 
 /** How many frames that lead to nothing a call counts for which has no handler, or comes beyond those in flight: about what it costs. */
 export const USELESS_CALL_WEIGHT = 4;
-/** The same of a call whose body cannot be read. */
+/** The same of a call that cannot be read, or whose head is over a limit that its client could know. */
 export const UNREADABLE_CALL_WEIGHT = 20;
 
 const WINDOW_MS = 1_000;
@@ -32,17 +32,18 @@ export class FloodGuard {
     if (++this.pings > this.limits.maxPingsPerSecond) throw flooded(this.pings, 'PINGs', 'maxPingsPerSecond');
   }
 
-  onCancel(nowMs: number): void {
+  /** @param silentMs how long nothing was read before: what comes then may have been sent over that time */
+  onCancel(nowMs: number, silentMs: number): void {
     this.turnWindow(nowMs);
-    if (++this.cancels > this.limits.maxCancelsPerSecond && this.cancels * 2 > this.calls)
+    if (++this.cancels > this.limits.maxCancelsPerSecond * windows(silentMs) && this.cancels * 2 > this.calls)
       throw flooded(this.cancels, 'CANCELs', 'maxCancelsPerSecond');
   }
 
   /** A frame that leads to nothing. */
-  onIdleFrame(nowMs: number, weight = 1): void {
+  onIdleFrame(nowMs: number, silentMs: number, weight = 1): void {
     this.turnWindow(nowMs);
     this.idleFrames += weight;
-    if (this.idleFrames > this.limits.maxIdleFramesPerSecond)
+    if (this.idleFrames > this.limits.maxIdleFramesPerSecond * windows(silentMs))
       throw flooded(this.idleFrames, 'frames that lead to nothing', 'maxIdleFramesPerSecond');
   }
 
@@ -51,6 +52,10 @@ export class FloodGuard {
     this.windowEndMs = nowMs + WINDOW_MS;
     this.calls = this.pings = this.cancels = this.idleFrames = 0;
   }
+}
+
+function windows(silentMs: number): number {
+  return 1 + silentMs / WINDOW_MS;
 }
 
 function flooded(count: number, what: string, limit: string): RookeryError {

@@ -6,6 +6,7 @@ import { FrameWriter } from '../wire/frame-writer.js';
 import { PREFACE } from '../wire/frame.js';
 import type { ByteHolder, ServerBudgets } from './byte-budget.js';
 import type { TransportLimits } from './limits.js';
+import { isSecuring, unlessTls } from './tls-failure.js';
 
 /** What a connection does with its socket's frames and its end. */
 export interface FrameSocketOwner extends FrameSink {
@@ -22,6 +23,14 @@ export interface FrameSocketOwner extends FrameSink {
 /** Beyond this much, a batch does not wait for the end of the tick. */
 const FLUSH_BYTES = 64 * 1024;
 
+/** However much a peer sends at once, after so many calls it is the others' turn. */
+const CALLS_PER_TURN = 128;
+
+/** Less than this is no silence. */
+const SILENCE_MS = 250;
+/** What is read for so long after a silence may have waited through it, unless its end is called sooner. */
+const BURST_MS = 1_000;
+
 /**
  * One socket as a stream of frames. Frames written during one turn of the event loop, and during the promise jobs it sets off, leave as
  * one write. What the peer does not take is bounded in bytes and in time.
@@ -31,7 +40,13 @@ export class FrameSocket implements ByteHolder {
   readonly decoder: FrameDecoder;
   /** Monotonic time at which bytes last arrived, in ms. */
   lastReadAtMs: number;
+  /** How long nothing had been read before the bytes that are read now, in ms; 0 while they flow. They may be that old. */
+  silentForMs = 0;
+  /** Until when, at the latest, that is so. */
+  silenceEndsAtMs = 0;
 
+  /** Calls that may still be taken from the peer in this turn of the event loop; counted by the owner. */
+  callsThisTurn = CALLS_PER_TURN;
   /** More waits for the peer than the send buffer is meant to hold. */
   isBackedUp = false;
 
@@ -63,6 +78,7 @@ export class FrameSocket implements ByteHolder {
     this.lastReadAtMs = performance.now();
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.read(chunk));
+    socket.on('end', () => this.finishTurns());
     socket.on('drain', () => this.drained());
     socket.on('error', (error) => (this.closeError ??= error));
     socket.on('close', () => this.closed());
@@ -71,6 +87,11 @@ export class FrameSocket implements ByteHolder {
 
   get isOpen(): boolean {
     return !this.socket.destroyed && !this.isEnding;
+  }
+
+  /** Whether everything the peer sent has been read, its end included. */
+  get hasEnded(): boolean {
+    return this.socket.readableEnded || this.socket.destroyed;
   }
 
   /** Whether it waits for the peer to take what was written before it reads on. */
@@ -116,6 +137,18 @@ export class FrameSocket implements ByteHolder {
   pauseReading(): void {
     this.decoder.stop();
     this.socket.pause();
+  }
+
+  /** Goes on with what has arrived, and reads on, in the next turn of the event loop. */
+  endTurn(): void {
+    this.decoder.hold();
+    this.socket.pause();
+    setImmediate(this.beginTurn);
+  }
+
+  /** Whether something that has arrived waits for its turn. */
+  get isBetweenTurns(): boolean {
+    return this.decoder.isHeld;
   }
 
   /** Reads no more until everything written has left: a peer that makes work and does not take the results has to wait. */
@@ -165,7 +198,7 @@ export class FrameSocket implements ByteHolder {
       this.bytesTaken = taken;
       this.takenAtMs = nowMs;
     } else if (nowMs - this.takenAtMs >= this.limits.sendStallMs) {
-      this.destroy(
+      this.giveUp(
         new RookeryError('CONNECTION_LOST', `the peer took nothing for ${this.limits.sendStallMs} ms and was cut`),
       );
     }
@@ -174,6 +207,7 @@ export class FrameSocket implements ByteHolder {
   /** Sends what was written, then closes. */
   end(): void {
     if (!this.isOpen) return;
+    if (isSecuring(this.socket)) return void this.socket.destroy();
     this.flush();
     this.isEnding = true;
     this.socket.end();
@@ -196,21 +230,61 @@ export class FrameSocket implements ByteHolder {
     this.socket.destroy();
   }
 
+  /** Drops a peer that went silent, and what the kernel still holds for it: nothing of it is to arrive when nobody waits for it any more. */
+  giveUp(error: Error): void {
+    const { socket } = this;
+    // Only TCP itself has a reset.
+    if (socket.remoteFamily === undefined || 'encrypted' in socket) return this.destroy(error);
+    this.closeError ??= error;
+    this.decoder.stop();
+    socket.resetAndDestroy();
+  }
+
+  private readonly beginTurn = (): void => {
+    if (!this.isOpen || !this.decoder.isHeld) return;
+    this.decode(undefined);
+    if (this.isOpen && !this.decoder.isHeld && !this.isBackedUp) this.socket.resume();
+  };
+
+  /** The peer has ended its side: there is no further turn, and what it sent before counts. */
+  private finishTurns(): void {
+    while (this.isOpen && this.decoder.isHeld) this.decode(undefined);
+  }
+
   private read(chunk: Buffer): void {
-    this.lastReadAtMs = performance.now();
+    const nowMs = performance.now();
+    const silentMs = nowMs - this.lastReadAtMs;
+    if (silentMs > SILENCE_MS) {
+      this.silentForMs = silentMs;
+      this.silenceEndsAtMs = nowMs + BURST_MS;
+    } else if (nowMs > this.silenceEndsAtMs) this.silentForMs = 0;
+    this.lastReadAtMs = nowMs;
+    this.decode(chunk);
+  }
+
+  /** A chunk, or what was left of the last one. */
+  private decode(chunk: Buffer | undefined): void {
+    const { decoder } = this;
+    this.callsThisTurn = CALLS_PER_TURN;
     try {
-      this.decoder.push(chunk);
-      if (this.arrivingBytes > 0 || this.decoder.partialBytes > 0) this.countArriving();
+      if (chunk === undefined) decoder.goOn();
+      else decoder.push(chunk);
+      if (this.arrivingBytes > 0 || decoder.partialBytes > 0) this.countArriving();
     } catch (error) {
-      this.decoder.stop();
-      this.owner.onProtocolError(RookeryError.is(error) ? error : internal(error));
+      decoder.stop();
+      this.owner.onProtocolError(RookeryError.is(error) ? (chunk ? unlessTls(error, chunk) : error) : internal(error));
     }
+  }
+
+  /** What is read from now on was sent lately. */
+  endSilence(): void {
+    this.silentForMs = 0;
   }
 
   private drained(): void {
     this.isBackedUp = false;
     this.countLeaving();
-    this.socket.resume();
+    if (!this.isBetweenTurns) this.socket.resume();
     this.owner.onDrained();
   }
 
@@ -238,7 +312,14 @@ export class FrameSocket implements ByteHolder {
 
 /** Of a write under way, what the kernel has not taken: a slow reader of one large write does take something all the while. */
 function kernelBacklog(socket: Socket): number {
-  return (socket as unknown as { _handle?: { writeQueueSize?: number } | null })._handle?.writeQueueSize ?? 0;
+  const { _handle: handle } = socket as unknown as { _handle?: (Handle & { _parent?: Handle }) | null };
+  // Over TLS what counts is the socket below: TLS itself counts a write when all of it has gone.
+  return (handle?._parent ?? handle)?.writeQueueSize ?? 0;
+}
+
+/** What of Node's own handles is looked at; where a version has it no more, a slow reader of one large write looks like one that stalls. */
+interface Handle {
+  readonly writeQueueSize?: number;
 }
 
 function internal(cause: unknown): RookeryError {

@@ -50,6 +50,11 @@ export class IncomingCall extends WheelEntry {
     return this.abortReason !== undefined;
   }
 
+  /** Whether it is a stream that goes on only when its reader has read. */
+  get awaitsReader(): boolean {
+    return this.stream?.awaitsReader === true;
+  }
+
   /** Runs the handler and answers with what comes of it. */
   run(data: unknown): void {
     let result: unknown;
@@ -140,6 +145,12 @@ export class IncomingCall extends WheelEntry {
     this.isAnswered = true;
     this.connection.replies.failure(this, error);
   }
+}
+
+/** Whether one of them is a stream that goes on only when its reader has read. */
+export function awaitsReader(calls: ReadonlyMap<number, IncomingCall>): boolean {
+  for (const call of calls.values()) if (call.awaitsReader) return true;
+  return false;
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {

@@ -100,7 +100,7 @@ export class KeepAlive extends WheelEntry {
   private giveUpUnlessHeard(sentAtMs: number): void {
     if (this.link.lastReadAtMs >= sentAtMs || !this.link.isOpen) return;
     const silentMs = Math.round(performance.now() - this.link.lastReadAtMs);
-    this.link.destroy(
+    this.link.giveUp(
       new RookeryError(
         'CONNECTION_LOST',
         `the peer went silent: nothing heard for ${silentMs} ms, not even the answer to a ping`,

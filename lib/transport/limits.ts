@@ -28,11 +28,12 @@ export interface TransportLimits extends WireLimits {
   minFrameBytesPerSecond: number;
   /** PINGs of one peer. @default 100 @range 1–1,000,000 */
   maxPingsPerSecond: number;
-  /** Cancelled calls of one connection, as long as they are more than half of its calls. @default 2000 @range 1–1,000,000 */
+  /** Cancelled calls of one connection, as long as they are more than half of its calls. @default 1000 @range 1–1,000,000 */
   maxCancelsPerSecond: number;
   /**
    * Frames of one peer that lead to nothing: for calls that are not there, unknown extensions, answers nobody asked for, credit of
-   * under 1 KiB. A call without a handler, or beyond those in flight, counts as 4, one that cannot be read as 20.
+   * under 1 KiB. A call without a handler, or beyond those in flight, counts as 4, one that cannot be read, or has a head over the
+   * limits, as 20.
    * @default 10000 @range 100–1,000,000
    */
   maxIdleFramesPerSecond: number;
@@ -72,7 +73,7 @@ export const TRANSPORT_LIMITS: Readonly<TransportLimits> = {
   frameTimeoutMs: 10_000,
   minFrameBytesPerSecond: 64 * 1024,
   maxPingsPerSecond: 100,
-  maxCancelsPerSecond: 2_000,
+  maxCancelsPerSecond: 1_000,
   maxIdleFramesPerSecond: 10_000,
   maxInFlightPerConnection: 1_024,
   maxInFlight: 8_192,

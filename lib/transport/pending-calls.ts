@@ -17,16 +17,15 @@ export interface PendingCall {
  * indexed by the id's low bits, and an id whose place is still taken by a long-lived call is skipped. All operations are O(1).
  */
 export class PendingCalls {
-  private readonly slots: (PendingCall | undefined)[];
-  private readonly mask: number;
+  private slots: (PendingCall | undefined)[];
+  private mask: number;
   private lastId = 0;
   private count = 0;
 
   /** @param capacity calls in flight at once, 1 to 65,535 */
   constructor(readonly capacity: number) {
-    const size = 2 ** Math.ceil(Math.log2(capacity + 1));
-    this.slots = new Array<PendingCall | undefined>(size).fill(undefined);
-    this.mask = size - 1;
+    this.slots = emptySlots(Math.min(FIRST_SIZE, 2 ** Math.ceil(Math.log2(capacity + 1))));
+    this.mask = this.slots.length - 1;
   }
 
   get size(): number {
@@ -39,6 +38,7 @@ export class PendingCalls {
 
   /** Gives the call an id. Not to be called when full. */
   add(call: PendingCall): number {
+    if (this.count * 2 > this.mask) this.grow();
     let id = this.lastId;
     do id = id >= MAX_CALL_ID ? 1 : id + 1;
     while (this.slots[id & this.mask] !== undefined);
@@ -62,10 +62,25 @@ export class PendingCalls {
     this.count--;
   }
 
+  /** Twice the places; calls that had different ones go on having different ones. */
+  private grow(): void {
+    const calls = this.slots;
+    this.slots = emptySlots(calls.length * 2);
+    this.mask = this.slots.length - 1;
+    for (const call of calls) if (call !== undefined) this.slots[call.callId & this.mask] = call;
+  }
+
   /** Empties the table, then fails every call; `errorOf` may look at its id. */
   failAll(errorOf: (callId: number) => RookeryError): void {
     const calls = this.slots.filter((call) => call !== undefined).map((call) => ({ call, id: call.callId }));
     for (const { call } of calls) this.remove(call);
     for (const { call, id } of calls) call.fail(errorOf(id));
   }
+}
+
+/** Places to begin with. A power of two; at most half of them are taken, so that few ids have to be skipped. */
+const FIRST_SIZE = 64;
+
+function emptySlots(size: number): (PendingCall | undefined)[] {
+  return new Array<PendingCall | undefined>(size).fill(undefined);
 }

@@ -12,29 +12,23 @@ export function noHandler(kind: string, pattern: string, service: string): Failu
   );
 }
 
-export function busy(running: number): Failure {
-  return failure(
-    'SERVER_BUSY',
-    `${running} calls of this connection are running, and the instance takes no more; try another one`,
-  );
-}
+export const BUSY = failure(
+  'SERVER_BUSY',
+  'as many calls of this connection, or of all, are running as may; slow down, or try another instance',
+);
 
-export function noRoom(): Failure {
-  return failure(
-    'SERVER_BUSY',
-    'the bodies of running calls take as much memory as they may (limits.maxBufferedBytes); try another instance',
-  );
-}
+export const NO_ROOM = failure(
+  'SERVER_BUSY',
+  'the bodies of running calls take as much memory as they may (limits.maxBufferedBytes); try another instance',
+);
+
+export const LEAVING = failure('PEER_DRAINING', 'the instance is going away and takes no further calls');
 
 export function tooManyStreams(limit: number): RookeryError {
   return new RookeryError(
     'TOO_MANY_STREAMS',
     `${limit} streams of this connection are running (limits.maxStreamsPerConnection); end some, or raise the limit`,
   );
-}
-
-export function leaving(): Failure {
-  return failure('PEER_DRAINING', 'the instance is going away and takes no further calls');
 }
 
 /** What a handler hears when its caller cancelled. */

@@ -13,7 +13,7 @@ export interface Subscribable {
 }
 
 /** Beyond this many unsent bytes of its connection, a stream waits even where the reader gave it credit. */
-const LINK_HIGH_WATER_BYTES = 1024 * 1024;
+const LINK_HIGH_WATER_BYTES = 256 * 1024;
 
 /**
  * The replies of one streaming handler, under the credit of their reader. An async iterable is paused; an `Observable` cannot be, so what
@@ -85,6 +85,11 @@ export class ReplyStream {
     this.isStopped = true;
     this.dropBacklog();
     this.leave();
+  }
+
+  /** Whether it goes on only when its reader has read. */
+  get awaitsReader(): boolean {
+    return this.creditBytes <= 0 && !this.isStopped;
   }
 
   private get hasRoom(): boolean {

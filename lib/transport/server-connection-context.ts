@@ -1,5 +1,7 @@
+import type { Socket } from 'node:net';
+
 import type { TimerWheel } from '../core/timer-wheel.js';
-import type { Identity } from '../wire/hello.js';
+import type { ClientHello, Identity } from '../wire/hello.js';
 import type { ServerBudgets } from './byte-budget.js';
 import type { Handlers } from './handlers.js';
 import type { KeepAliveTimes } from './keep-alive.js';
@@ -13,6 +15,8 @@ export interface Peer extends Identity {
   address: string;
   /** Id of the secret it proved to know (`secretId`), where secrets are in use. */
   keyId: string | undefined;
+  /** DNS names and URIs of the certificate it showed; empty without mutual TLS. */
+  certificateNames: readonly string[];
 }
 
 /** What a connection shares with its server. */
@@ -24,8 +28,10 @@ export interface ServerConnectionContext extends ServerHandshakeOptions {
   readonly wheel: TimerWheel;
   readonly keepAlive: KeepAliveTimes;
   readonly budgets: ServerBudgets;
-  /** Takes one of the process's slots for a running call; false where none is left. */
-  takeSlot(): boolean;
+  /** Checks a hello against the certificate of whoever sent it. @returns its names @throws RookeryError */
+  verifyPeer?: ((hello: ClientHello, socket: Socket) => readonly string[]) | undefined;
+  /** Takes one of the process's slots for a running call, for a connection that has so many; false where none is left for it. */
+  takeSlot(own: number): boolean;
   freeSlot(): void;
   /** @returns for how long the answer is to be held back, in ms */
   onHandshakeFailed(connection: ServerConnection): number;

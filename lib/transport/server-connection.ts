@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 
-import { formatAddress } from '../core/address.js';
 import { RookeryError } from '../core/errors.js';
 import { readBody } from '../wire/body.js';
 import { readCallHead, type CallHead } from '../wire/call-head.js';
@@ -16,9 +15,11 @@ import { FloodGuard, SMALL_CREDIT_BYTES, UNREADABLE_CALL_WEIGHT, USELESS_CALL_WE
 import { FrameSocket, type FrameSocketOwner } from './frame-socket.js';
 import type { Handler } from './handlers.js';
 import { HelloTimer } from './hello-timer.js';
-import { IncomingCall } from './incoming-call.js';
+import { awaitsReader, IncomingCall } from './incoming-call.js';
 import { KeepAlive } from './keep-alive.js';
-import { busy, cancelledBy, leaving, noHandler, noRoom } from './refusals.js';
+import { LateCalls } from './late-calls.js';
+import { peerAddress } from './listening.js';
+import { BUSY, cancelledBy, LEAVING, noHandler, NO_ROOM } from './refusals.js';
 import { ReplyWriter } from './reply-writer.js';
 import type { Peer, ServerConnectionContext } from './server-connection-context.js';
 import { ServerHandshake } from './server-handshake.js';
@@ -37,11 +38,15 @@ export class ServerConnection implements FrameSocketOwner {
   private readonly keepAlive: KeepAlive;
   private readonly helloTimer: HelloTimer;
   private readonly guard: FloodGuard;
+  /** Made when there are some. */
+  private lateCalls: LateCalls | undefined;
   /** Why the handshake failed, while the answer is held back. */
   private heldBack: RookeryError | undefined;
   /** Calls that can be cancelled or given credit, by id. */
   private readonly calls = new Map<number, IncomingCall>();
   private running = 0;
+  /** Of the bodies of its running calls. */
+  private bodyBytes = 0;
   private lastCallId = 0;
   private hasBeenReady = false;
   private codec!: Codec;
@@ -55,15 +60,12 @@ export class ServerConnection implements FrameSocketOwner {
   ) {
     this.link = new FrameSocket(socket, this, context.transportLimits, context.budgets);
     this.guard = new FloodGuard(context.transportLimits);
-    this.handshake = new ServerHandshake(context);
-    this.keepAlive = new KeepAlive(this.link, context.wheel, context.keepAlive, () => undefined);
+    this.handshake = new ServerHandshake(context, (hello) => context.verifyPeer?.(hello, socket) ?? []);
+    this.keepAlive = new KeepAlive(this.link, context.wheel, context.keepAlive, () =>
+      awaitsReader(this.calls) ? 0 : undefined,
+    );
     this.helloTimer = new HelloTimer(this);
-    this.peer = {
-      service: '',
-      instance: '',
-      address: formatAddress(socket.remoteAddress ?? 'unix', socket.remotePort ?? 0),
-      keyId: undefined,
-    };
+    this.peer = { service: '', instance: '', address: peerAddress(socket), keyId: undefined, certificateNames: [] };
     context.wheel.add(this.helloTimer, performance.now() + context.transportLimits.helloTimeoutMs);
   }
 
@@ -126,7 +128,7 @@ export class ServerConnection implements FrameSocketOwner {
       case FrameType.PING:
         return this.onPing(callId);
       default:
-        return this.onIdleFrame(type);
+        return this.onIdleFrame(type, callId);
     }
   }
 
@@ -153,6 +155,7 @@ export class ServerConnection implements FrameSocketOwner {
       `the caller's connection is gone${error ? `: ${error.message}` : ''}`,
     );
     for (const call of [...this.calls.values()]) this.cancelCall(call, reason);
+    this.lateCalls?.release();
     this.context.onClosed(this, error);
   }
 
@@ -183,7 +186,8 @@ export class ServerConnection implements FrameSocketOwner {
     if (call.callId !== 0 && !call.isCancelled) this.calls.delete(call.callId);
     this.running--;
     this.replies.callEnded(call);
-    this.context.budgets.freeBody(call.bodyBytes);
+    this.bodyBytes -= call.bodyBytes;
+    this.context.budgets.bodies.free(call.bodyBytes);
     this.context.freeSlot();
     this.endIfIdle();
   }
@@ -195,10 +199,11 @@ export class ServerConnection implements FrameSocketOwner {
   }
 
   /** PONG, GOAWAY, or an extension that may be skipped. */
-  private onIdleFrame(type: number): void {
+  private onIdleFrame(type: number, callId: number): void {
     if (type < FIRST_OPTIONAL_TYPE && type !== FrameType.PONG && type !== FrameType.GOAWAY)
       throw malformed(`a frame of type ${type} where none may come`);
-    this.guard.onIdleFrame(this.link.lastReadAtMs);
+    if (type === FrameType.PONG) this.lateCalls?.onPong(callId);
+    this.guard.onIdleFrame(this.link.lastReadAtMs, this.link.silentForMs);
   }
 
   private onHandshakeFrame(type: number, payload: Buffer): void {
@@ -215,6 +220,7 @@ export class ServerConnection implements FrameSocketOwner {
     this.peer.service = client.service;
     this.peer.instance = client.instance;
     this.peer.keyId = this.handshake.secret?.id;
+    this.peer.certificateNames = this.handshake.certificateNames;
     this.codec = this.handshake.codec!;
     this.streamWindowBytes = client.limits.streamWindowBytes;
     this.replies = new ReplyWriter(link, this.codec, context.handlers, context.transportLimits.maxStreamsPerConnection);
@@ -239,8 +245,9 @@ export class ServerConnection implements FrameSocketOwner {
     start: number,
     end: number,
   ): void {
-    const { head, context } = this;
+    const { head, context, link } = this;
     this.guard.calls++;
+    if (--link.callsThisTurn === 0) link.endTurn();
     const wantsReply = kind === 'message' || (flags & Flag.ACK) !== 0;
     if (wantsReply !== (callId !== 0) || callId > MAX_CALL_ID || this.calls.has(callId)) {
       throw malformed(`call id ${callId} is not free or not allowed here`);
@@ -255,16 +262,17 @@ export class ServerConnection implements FrameSocketOwner {
     const handler = context.handlers.find(kind, code, head.pattern);
     if (handler === undefined)
       return this.refuseUseless(callId, noHandler(kind, head.pattern ?? `#${code}`, context.self.service));
-    if (this.state === 'refusing') return this.replies.refusal(callId, leaving());
+    if (this.state === 'refusing') return this.replies.refusal(callId, LEAVING);
     // Who keeps to the limit it was told is never above it by more than calls it has cancelled.
-    if (this.running >= context.limits.maxInFlight) return this.refuseUseless(callId, busy(this.running));
+    if (this.running >= context.limits.maxInFlight) return this.refuseUseless(callId, BUSY);
     const bodyBytes = end - head.bodyAt;
-    if (!context.budgets.takeBody(bodyBytes)) return this.replies.refusal(callId, noRoom());
-    if (!context.takeSlot()) {
-      context.budgets.freeBody(bodyBytes);
-      return this.replies.refusal(callId, busy(this.running));
+    if (!context.budgets.bodies.take(this.bodyBytes, bodyBytes)) return this.refuseBusy(callId, NO_ROOM);
+    if (!context.takeSlot(this.running)) {
+      context.budgets.bodies.free(bodyBytes);
+      return this.refuseBusy(callId, BUSY);
     }
     this.running++;
+    this.bodyBytes += bodyBytes;
     this.start(callId, handler, flags, bytes, end);
   }
 
@@ -281,21 +289,25 @@ export class ServerConnection implements FrameSocketOwner {
       this.callEnded(call);
       return this.refuseUseless(callId, error as RookeryError, UNREADABLE_CALL_WEIGHT);
     }
-    call.run(data);
+    // Who wants no answer cannot take the call back.
+    if (remainingMs <= this.link.silentForMs && callId !== 0)
+      (this.lateCalls ??= new LateCalls(this.link)).add(call, data);
+    else call.run(data);
   }
 
   private onCancel(code: number, callId: number): void {
-    this.guard.onCancel(this.link.lastReadAtMs);
+    this.guard.onCancel(this.link.lastReadAtMs, this.link.silentForMs);
     const call = this.calls.get(callId);
     if (call !== undefined) return this.cancelCall(call, cancelledBy(code));
-    this.guard.onIdleFrame(this.link.lastReadAtMs);
+    this.guard.onIdleFrame(this.link.lastReadAtMs, this.link.silentForMs);
   }
 
   /** What comes back was sent before, so credit never grows beyond the window; a stream that has ended needs none. */
   private onCredit(callId: number, creditBytes: number): void {
     if (creditBytes === 0) throw malformed('a CREDIT of nothing');
     const call = this.calls.get(callId);
-    if (call === undefined || creditBytes < SMALL_CREDIT_BYTES) this.guard.onIdleFrame(this.link.lastReadAtMs);
+    if (call === undefined || creditBytes < SMALL_CREDIT_BYTES)
+      this.guard.onIdleFrame(this.link.lastReadAtMs, this.link.silentForMs);
     call?.addCredit(creditBytes);
   }
 
@@ -309,12 +321,17 @@ export class ServerConnection implements FrameSocketOwner {
   private refuseHead(callId: number, error: RookeryError): void {
     if (error.outcome !== 'refused') throw error;
     if (callId > this.lastCallId) this.lastCallId = callId;
-    this.refuseUseless(callId, error);
+    this.refuseUseless(callId, error, UNREADABLE_CALL_WEIGHT);
+  }
+
+  /** Where it is the process that is busy, its callers may not know; they cost something all the same. */
+  private refuseBusy(callId: number, error: Failure): void {
+    this.refuseUseless(callId, error, 1);
   }
 
   /** Refuses what an honest client does not send in numbers. */
   private refuseUseless(callId: number, error: Failure, weight = USELESS_CALL_WEIGHT): void {
-    this.guard.onIdleFrame(this.link.lastReadAtMs, weight);
+    this.guard.onIdleFrame(this.link.lastReadAtMs, this.link.silentForMs, weight);
     this.replies.refusal(callId, error);
   }
 

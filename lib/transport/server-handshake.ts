@@ -30,23 +30,35 @@ export class ServerHandshake {
   /** Those that both ends know. */
   extensions: readonly string[] = [];
 
-  private clientHelloBytes: Buffer | undefined;
-  private helloBytes: Buffer | undefined;
+  /** Both, as they travelled, for as long as a proof over them is to come. */
+  private hellos: { client: Buffer; server: Buffer } | undefined;
   /** Which both ends prove to know; without authentication `undefined`. */
   secret: SharedSecret | undefined;
   private isProven = false;
 
-  constructor(private readonly options: ServerHandshakeOptions) {}
+  /** What the client's certificate names; empty without mutual TLS. */
+  certificateNames: readonly string[] = [];
+
+  /** @param verifyPeer whether the client may be what its hello says. @returns the names of its certificate @throws RookeryError */
+  constructor(
+    private readonly options: ServerHandshakeOptions,
+    private readonly verifyPeer: (hello: ClientHello) => readonly string[] = () => [],
+  ) {}
 
   get isComplete(): boolean {
     return this.codec !== undefined && (this.secret === undefined || this.isProven);
   }
 
-  /** Answers a HELLO, with our proof where secrets are in use. @throws RookeryError `VERSION_UNSUPPORTED`, `AUTHENTICATION_FAILED`, `FRAME_MALFORMED` */
+  /**
+   * Answers a HELLO, with our proof where secrets are in use.
+   *
+   * @throws RookeryError `VERSION_UNSUPPORTED`, `AUTHENTICATION_FAILED`, `CERTIFICATE_REFUSED`, `CERTIFICATE_EXPIRED`, `FRAME_MALFORMED`
+   */
   onClientHello(bytes: Buffer, writer: FrameWriter): void {
     if (this.client) throw malformed('a second HELLO');
     const { self, codecs, limits, extensions } = this.options;
     const client = decodeClientHello(bytes);
+    this.certificateNames = this.verifyPeer(client);
     const codec = negotiate(
       client,
       codecs.map(({ name }) => name),
@@ -54,8 +66,7 @@ export class ServerHandshake {
     );
     this.secret = this.commonSecret(client);
     this.client = client;
-    this.clientHelloBytes = Buffer.from(bytes);
-    this.helloBytes = encodeHello({
+    const helloBytes = encodeHello({
       ...self,
       version: PROTOCOL_VERSION,
       codec,
@@ -66,18 +77,20 @@ export class ServerHandshake {
     });
     this.extensions = inForce(extensions, client.extensions);
     this.codec = codecs.find(({ name }) => name === codec)!;
-    write(FrameType.HELLO, this.helloBytes, writer);
-    if (this.secret !== undefined)
-      write(FrameType.AUTH, this.secret.prove('server', this.clientHelloBytes, this.helloBytes), writer);
+    write(FrameType.HELLO, helloBytes, writer);
+    if (this.secret === undefined) return;
+    this.hellos = { client: Buffer.from(bytes), server: helloBytes };
+    write(FrameType.AUTH, this.secret.prove('server', bytes, helloBytes), writer);
   }
 
   /** @throws RookeryError `AUTHENTICATION_FAILED`, `FRAME_MALFORMED` */
   onClientProof(proof: Buffer): void {
     if (this.secret === undefined || this.isProven) throw malformed('an AUTH nobody asked for');
-    if (!this.secret.verify('client', this.clientHelloBytes!, this.helloBytes!, proof)) {
+    if (!this.secret.verify('client', this.hellos!.client, this.hellos!.server, proof)) {
       throw new RookeryError('AUTHENTICATION_FAILED', 'the client could not prove that it knows the secret');
     }
     this.isProven = true;
+    this.hellos = undefined;
   }
 
   private commonSecret(client: ClientHello): SharedSecret | undefined {

@@ -13,6 +13,7 @@ export interface FrameSink {
 const FIRST_PAYLOAD_BYTES = 64 * 1024;
 /** By how much that memory grows when it is full: of a frame of 4 MiB a third is copied again on its way. */
 const GROWTH = 4;
+const NO_BYTES = Buffer.alloc(0);
 
 /**
  * Cuts a byte stream into frames: incremental, linear in the bytes whatever their chunking, and bounded (at most one frame is held).
@@ -32,7 +33,11 @@ export class FrameDecoder {
   private payloadFill = 0;
   private begun = 0;
   private failure: Error | undefined;
+  /** Neither stopped nor held. */
+  private isGoing = true;
   private isStopped = false;
+  /** What is left of a chunk in which the sink asked to be left alone for a while. */
+  private held: Buffer | undefined;
 
   constructor(
     private readonly sink: FrameSink,
@@ -60,7 +65,7 @@ export class FrameDecoder {
 
   /** Bytes kept between two pushes. */
   get retainedBytes(): number {
-    return this.headFill + (this.payload?.length ?? 0);
+    return this.headFill + (this.payload?.length ?? 0) + (this.held?.length ?? 0);
   }
 
   /** @throws RookeryError `HANDSHAKE_FAILED` for a wrong preface, `FRAME_TOO_LARGE` for a length over the limit */
@@ -77,9 +82,31 @@ export class FrameDecoder {
     }
   }
 
+  /** Whether `hold` was called, and `goOn` not yet. */
+  get isHeld(): boolean {
+    return this.held !== undefined;
+  }
+
+  /** Called by the sink: nothing more is emitted until `goOn`, before which nothing may be pushed. */
+  hold(): void {
+    this.isGoing = false;
+    this.held ??= NO_BYTES;
+  }
+
+  /** Emits what was held, unless it is held again. @throws what `push` throws */
+  goOn(): void {
+    const { held } = this;
+    if (held === undefined) return;
+    this.held = undefined;
+    this.isGoing = !this.isStopped;
+    this.push(held);
+  }
+
   /** Nothing more is emitted, not even of the chunk under way: for who is done with the peer. */
   stop(): void {
     this.isStopped = true;
+    this.isGoing = false;
+    this.held = undefined;
     this.payload = undefined;
     this.headFill = 0;
   }
@@ -89,7 +116,7 @@ export class FrameDecoder {
     if (this.payload) at = this.collect(chunk, at, this.payload);
     if (this.headFill > 0 && !this.payload) at = this.finishHead(chunk, at);
 
-    while (chunk.length - at >= HEADER_BYTES && !this.isStopped) {
+    while (this.isGoing && chunk.length - at >= HEADER_BYTES) {
       const length = uint32(chunk, at);
       if (length > this.maxPayloadBytes) throw this.tooLarge(length);
       const start = at + HEADER_BYTES;
@@ -103,7 +130,9 @@ export class FrameDecoder {
       at = end;
       this.emit(chunk, start - HEADER_BYTES, chunk, start, end);
     }
-    if (at < chunk.length && !this.isStopped) {
+    if (!this.isGoing) {
+      if (this.held) this.held = chunk.subarray(at);
+    } else if (at < chunk.length) {
       if (this.headFill === 0) this.begun++;
       chunk.copy(this.head, this.headFill, at);
       this.headFill += chunk.length - at;

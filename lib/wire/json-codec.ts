@@ -40,6 +40,7 @@ function checkShape(bytes: Buffer, start: number, end: number, { maxDepth, maxNo
   for (let at = start; at < end; at++) {
     const byte = bytes[at]!;
     if (byte === QUOTE) at = endOfString(bytes, at + 1, end);
+    if (at >= end) throw invalid('it ends in the middle of a string');
     const isOpening = byte === OPEN_ARRAY || byte === OPEN_OBJECT;
     if (isOpening) depth++;
     else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) depth--;
@@ -47,6 +48,7 @@ function checkShape(bytes: Buffer, start: number, end: number, { maxDepth, maxNo
     if (depth > maxDepth) throw invalid(`it is nested more than ${maxDepth} deep; send it flatter`);
     if (values > maxNodes) throw invalid(`it holds more than ${maxNodes} values; send less, or stream it`);
   }
+  if (depth !== 0) throw invalid('its brackets do not match');
 }
 
 function endOfString(bytes: Buffer, start: number, end: number): number {

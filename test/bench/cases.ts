@@ -1,6 +1,6 @@
 import type { PayloadKind } from './payloads.js';
 
-export type BenchCase = CallCase | PickCase;
+export type BenchCase = CallCase | PickCase | IdleCase;
 
 /** A case that one process asks of another. */
 export type CallCase = UnaryCase | StreamCase;
@@ -28,6 +28,13 @@ export interface PickCase {
   readonly endpoints: number;
 }
 
+/** A client process holds `connections` to a server process, each of which has made one call and makes no other. */
+export interface IdleCase {
+  readonly kind: 'idle';
+  readonly name: string;
+  readonly connections: number;
+}
+
 export const CASES: readonly BenchCase[] = [
   unary('unary-100B-1', 'small', 1),
   unary('unary-100B-64', 'small', 64),
@@ -37,6 +44,7 @@ export const CASES: readonly BenchCase[] = [
   unary('unary-8KiB-512', 'order', 512),
   unary('buffer-1MiB-8', 'buffer', 8),
   { kind: 'stream', name: 'stream-100k', values: 100_000, inFlight: 1 },
+  { kind: 'idle', name: 'idle-1000', connections: 1_000 },
   pick(10),
   pick(1_000),
   pick(10_000),
@@ -48,6 +56,8 @@ export function describeCase(benchCase: BenchCase): string {
       return `${PAYLOAD_TITLES[benchCase.payload]} echoed, ${benchCase.inFlight} in flight`;
     case 'stream':
       return `one call streams ${benchCase.values.toLocaleString('en')} small objects`;
+    case 'idle':
+      return `bytes that each of ${benchCase.connections.toLocaleString('en')} idle connections holds, at either end`;
     case 'pick':
       return `one pick and its outcome among ${benchCase.endpoints.toLocaleString('en')} endpoints`;
   }

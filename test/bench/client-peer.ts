@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { CallCase, StreamCase, UnaryCase } from './cases.js';
 import { closedLoop, type LoopFigures, type LoopOptions } from './closed-loop.js';
+import { type Memory, settledMemory } from './memory.js';
 import { payloadsOf } from './payloads.js';
 import type { ClientMethods } from './peer-protocol.js';
 import { CATALOGUE } from './systems/catalogue.js';
@@ -9,10 +10,14 @@ import type { Connection, StreamValue, SystemContext } from './systems/system.js
 
 type Load = Pick<LoopOptions, 'call' | 'check'>;
 
+/** Few enough for any server's backlog of unanswered connections. */
+const DIALS_AT_ONCE = 50;
+
 export class ClientPeer implements ClientMethods {
   private connection: Connection | undefined;
   private benchCase!: CallCase;
   private load!: Load;
+  private readonly held: Connection[] = [];
 
   constructor(private readonly systemName: string) {}
 
@@ -31,8 +36,25 @@ export class ClientPeer implements ClientMethods {
     return closedLoop({ ...this.load, inFlight: this.benchCase.inFlight, seconds });
   }
 
+  async hold(address: string, context: SystemContext, connections: number): Promise<void> {
+    const system = await CATALOGUE[this.systemName]!.load();
+    const connect = system.connectOneMore ?? system.connect;
+    const [payload] = payloadsOf('small');
+    for (let opened = 0; opened < connections; opened += DIALS_AT_ONCE) {
+      const count = Math.min(DIALS_AT_ONCE, connections - opened);
+      const several = await Promise.all(Array.from({ length: count }, () => connect(address, context)));
+      await Promise.all(several.map((connection) => connection.echo(payload!)));
+      this.held.push(...several);
+    }
+  }
+
+  memory(): Promise<Memory> {
+    return settledMemory();
+  }
+
   async close(): Promise<void> {
     await this.connection?.close();
+    await Promise.all(this.held.map((connection) => connection.close()));
   }
 }
 

@@ -4,8 +4,9 @@ import { type BenchCase, CASES } from './cases.js';
 import { type BenchOptions, helpText, parseOptions } from './options.js';
 import { BALANCERS } from './pick.js';
 import { Processes } from './processes.js';
-import { caseTable, machineLine } from './report.js';
-import { type Figures, runCase } from './runner.js';
+import { type IdleFigures, runIdleCase } from './idle.js';
+import { caseTable, idleTable, machineLine } from './report.js';
+import { type Figures, runCase, type RunOptions } from './runner.js';
 import { Broker, BrokerMissingError, type BrokerName } from './servers.js';
 import { BASELINE, CATALOGUE } from './systems/catalogue.js';
 
@@ -41,12 +42,12 @@ function parsedOptions(): BenchOptions {
   }
 }
 
-async function measure(options: BenchOptions, processes: Processes): Promise<Figures[]> {
+async function measure(options: BenchOptions, processes: Processes): Promise<(Figures | IdleFigures)[]> {
   const brokers = new Map<BrokerName, Promise<Broker>>();
-  const measured: Figures[] = [];
+  const measured: (Figures | IdleFigures)[] = [];
   for (const benchCase of CASES.filter(({ name }) => options.cases.includes(name))) {
     const { able, remarks } = lineUp(benchCase, options.systems);
-    const rows = await runCase(benchCase, able, {
+    const runOptions: RunOptions = {
       seconds: options.seconds,
       rounds: options.rounds,
       processes,
@@ -56,9 +57,16 @@ async function measure(options: BenchOptions, processes: Processes): Promise<Fig
         return broker;
       },
       onFailure,
-    });
-    measured.push(...rows);
-    if (rows.length > 0) console.log(caseTable(benchCase, rows, BASELINE, remarks));
+    };
+    if (benchCase.kind === 'idle') {
+      const rows = await runIdleCase(benchCase, able, runOptions);
+      measured.push(...rows);
+      if (rows.length > 0) console.log(idleTable(benchCase, rows, BASELINE, remarks));
+    } else {
+      const rows = await runCase(benchCase, able, runOptions);
+      measured.push(...rows);
+      if (rows.length > 0) console.log(caseTable(benchCase, rows, BASELINE, remarks));
+    }
   }
   return measured;
 }
@@ -67,7 +75,10 @@ async function measure(options: BenchOptions, processes: Processes): Promise<Fig
 function lineUp(benchCase: BenchCase, chosen: readonly string[]) {
   if (benchCase.kind === 'pick') return { able: chosen.filter((name) => name in BALANCERS), remarks: [] };
   const callers = chosen.filter((name) => name in CATALOGUE);
-  const able = callers.filter((name) => !CATALOGUE[name]!.leavesOut?.[benchCase.name]);
+  const able = callers.filter((name) => {
+    const { leavesOut, canIdle } = CATALOGUE[name]!;
+    return benchCase.kind === 'idle' ? canIdle === true : !leavesOut?.[benchCase.name];
+  });
   const remarks = callers.flatMap((name) => {
     const { leavesOut, remarks } = CATALOGUE[name]!;
     const remark = leavesOut?.[benchCase.name] ?? remarks?.[benchCase.name];

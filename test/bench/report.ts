@@ -1,6 +1,7 @@
 import { availableParallelism, cpus, loadavg } from 'node:os';
 
 import { type BenchCase, describeCase } from './cases.js';
+import type { IdleFigures } from './idle.js';
 import type { Figures } from './runner.js';
 
 /** What the figures depend on beside the code. */
@@ -16,8 +17,28 @@ export function caseTable(
   baseline: string,
   remarks: readonly string[],
 ): string {
+  return table(benchCase, COLUMNS, rows, baseline, remarks);
+}
+
+/** Likewise for what idle connections hold. */
+export function idleTable(
+  benchCase: BenchCase,
+  rows: readonly IdleFigures[],
+  baseline: string,
+  remarks: readonly string[],
+): string {
+  return table(benchCase, IDLE_COLUMNS, rows, baseline, remarks);
+}
+
+function table<Row extends { readonly system: string }>(
+  benchCase: BenchCase,
+  allColumns: readonly Column<Row>[],
+  rows: readonly Row[],
+  baseline: string,
+  remarks: readonly string[],
+): string {
   const reference = rows.find(({ system }) => system === baseline);
-  const columns = COLUMNS.filter((column) => column.isShown?.(rows, reference) ?? true);
+  const columns = allColumns.filter((column) => column.isShown?.(rows, reference) ?? true);
   const lines = [
     columns.map(({ title }) => title.replace('BASE', baseline)),
     ...rows.map((row) => columns.map((column) => column.cell(row, reference))),
@@ -26,13 +47,13 @@ export function caseTable(
   return `${benchCase.name}: ${describeCase(benchCase)}\n${aligned(lines)}\n${notes}`;
 }
 
-interface Column {
+interface Column<Row> {
   readonly title: string;
-  cell(row: Figures, reference: Figures | undefined): string;
-  isShown?(rows: readonly Figures[], reference: Figures | undefined): boolean;
+  cell(row: Row, reference: Row | undefined): string;
+  isShown?(rows: readonly Row[], reference: Row | undefined): boolean;
 }
 
-const COLUMNS: readonly Column[] = [
+const COLUMNS: readonly Column<Figures>[] = [
   { title: 'system', cell: ({ system }) => system },
   { title: 'calls/s', cell: ({ callsPerSecond }) => number(callsPerSecond) },
   ratioOf(({ callsPerSecond }) => callsPerSecond),
@@ -53,13 +74,30 @@ const COLUMNS: readonly Column[] = [
   { title: 'spread', cell: ({ spread }) => `±${Math.round(spread * 50)} %` },
 ];
 
+const IDLE_COLUMNS: readonly Column<IdleFigures>[] = [
+  { title: 'system', cell: ({ system }) => system },
+  { title: 'server heap B', cell: ({ serverHeapBytes }) => bytes(serverHeapBytes) },
+  ratioOf(({ serverHeapBytes }) => serverHeapBytes),
+  { title: 'server RSS B', cell: ({ serverRssBytes }) => bytes(serverRssBytes) },
+  ratioOf(({ serverRssBytes }) => serverRssBytes),
+  { title: 'client heap B', cell: ({ clientHeapBytes }) => bytes(clientHeapBytes) },
+  ratioOf(({ clientHeapBytes }) => clientHeapBytes),
+  { title: 'client RSS B', cell: ({ clientRssBytes }) => bytes(clientRssBytes) },
+  ratioOf(({ clientRssBytes }) => clientRssBytes),
+  { title: 'spread', cell: ({ spread }) => `±${Math.round(spread * 50)} %` },
+];
+
 /** The column before it, relative to the baseline's. */
-function ratioOf(figure: (row: Figures) => number): Column {
+function ratioOf<Row>(figure: (row: Row) => number): Column<Row> {
   return {
     title: '÷ BASE',
     cell: (row, reference) => (figure(row) / figure(reference!)).toFixed(2),
     isShown: (_rows, reference) => reference !== undefined,
   };
+}
+
+function bytes(value: number): string {
+  return Math.round(value).toLocaleString('en');
 }
 
 /** Three digits that matter. */

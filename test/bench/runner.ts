@@ -1,5 +1,6 @@
-import type { BenchCase, CallCase, PickCase } from './cases.js';
+import type { CallCase, PickCase } from './cases.js';
 import type { LoopFigures } from './closed-loop.js';
+import { median } from './median.js';
 import { PeerProcess } from './peer-process.js';
 import type { Processes } from './processes.js';
 import type { Broker, BrokerName } from './servers.js';
@@ -40,7 +41,7 @@ const WARM_UP_SECONDS = 1.5;
  * disturbs a round of each, and the median round is reported.
  */
 export async function runCase(
-  benchCase: BenchCase,
+  benchCase: CallCase | PickCase,
   systems: readonly string[],
   options: RunOptions,
 ): Promise<readonly Figures[]> {
@@ -84,7 +85,7 @@ interface Contender {
   stop(): Promise<void>;
 }
 
-function createContender(benchCase: BenchCase, system: string, options: RunOptions): Contender {
+function createContender(benchCase: CallCase | PickCase, system: string, options: RunOptions): Contender {
   return benchCase.kind === 'pick'
     ? new PickContender(benchCase, system, options)
     : new CallContender(benchCase, system, options);
@@ -162,7 +163,7 @@ function runTimeoutMs(seconds: number): number {
   return seconds * 1_000 + 60_000;
 }
 
-function mediansOf(benchCase: BenchCase, system: string, rounds: readonly RoundFigures[]): Figures {
+function mediansOf(benchCase: CallCase | PickCase, system: string, rounds: readonly RoundFigures[]): Figures {
   const medianOf = (figure: (round: RoundFigures) => number) => median(rounds.map(figure));
   const rates = rounds.map(({ calls, seconds }) => calls / seconds);
   const callsPerSecond = median(rates);
@@ -179,10 +180,4 @@ function mediansOf(benchCase: BenchCase, system: string, rounds: readonly RoundF
     ...(benchCase.kind === 'stream' && { valuesPerSecond: callsPerSecond * benchCase.values }),
     spread: (Math.max(...rates) - Math.min(...rates)) / callsPerSecond,
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

@@ -1,3 +1,4 @@
+import { type Memory, settledMemory } from './memory.js';
 import type { ServerMethods } from './peer-protocol.js';
 import { CATALOGUE } from './systems/catalogue.js';
 import type { Served, SystemContext } from './systems/system.js';
@@ -16,6 +17,10 @@ export class ServerPeer implements ServerMethods {
   async cpuMicros(): Promise<number> {
     const { user, system } = process.cpuUsage();
     return user + system;
+  }
+
+  memory(): Promise<Memory> {
+    return settledMemory();
   }
 
   async close(): Promise<void> {

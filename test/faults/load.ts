@@ -22,6 +22,7 @@ export class Load {
     private readonly client: RookeryClient,
     private readonly rate: number,
     private readonly patternOf: (id: number) => string,
+    private readonly timeout = '3s',
   ) {}
 
   start(): this {
@@ -55,7 +56,7 @@ export class Load {
     const record: CallRecord = { id, pattern: this.patternOf(id), latencyMs: 0 };
     this.records.push(record);
     try {
-      const reply = await this.client.call<number>(record.pattern, id, { timeout: '3s' });
+      const reply = await this.client.call<number>(record.pattern, id, { timeout: this.timeout });
       if (reply !== id) throw new Error(`call ${id} got the reply of call ${reply}`);
     } catch (error) {
       record.error = error as RookeryError;

@@ -12,6 +12,7 @@ import {
 } from '../../lib/microservice/rookery-options.js';
 import { RETRY_DEFAULTS } from '../../lib/resilience/retry.js';
 import { RETRY_BUDGET_DEFAULTS } from '../../lib/resilience/retry-budget.js';
+import { TLS_DEFAULTS } from '../../lib/transport/tls-options.js';
 import { TRANSPORT_LIMITS, transportLimits, type TransportLimits } from '../../lib/transport/limits.js';
 import { readTable } from '../architecture/markdown-table.js';
 import { readText } from '../support/root.js';
@@ -108,6 +109,7 @@ interface OptionRow {
 /** Options that are groups of options, by where their own are declared. */
 const GROUPS: Record<string, () => string[]> = {
   auth: () => fieldsOf('lib/wire/auth.ts', 'AuthOptions'),
+  tls: () => fieldsOf('lib/transport/tls-options.ts', 'TlsOptions'),
   drain: () => ['linger', 'grace'],
   registrar: () => fieldsOf('lib/discovery/registrar-timing.ts', 'RegistrarOptions'),
   retry: () => expanded(fieldsOf('lib/resilience/retry.ts', 'RetryOptions')),
@@ -134,6 +136,8 @@ const DEFAULTS: Record<string, unknown> = {
   ...withoutUnits('retry.budget', RETRY_BUDGET_DEFAULTS),
   ...withoutUnits('discovery', DISCOVERY_DEFAULTS),
   'discovery.allowAddresses': [],
+  'discovery.allowUnixSockets': [],
+  ...withoutUnits('tls', TLS_DEFAULTS),
 };
 
 function pick<T extends object, K extends keyof T>(source: T, names: readonly K[]): Pick<T, K> {

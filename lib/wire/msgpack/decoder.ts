@@ -192,12 +192,16 @@ export class MsgpackDecoder {
 
   /** Checks a container's counts before anything is made for it. */
   private enter(count: number, leastBytes: number): void {
+    this.count(count, leastBytes);
+    if (++this.depth > this.limits.maxDepth) throw undecodable(`it is nested deeper than ${this.limits.maxDepth}`);
+  }
+
+  private count(count: number, leastBytes: number): void {
     if (leastBytes > this.end - this.at) throw truncated();
     this.nodes += count;
     if (this.nodes > this.limits.maxNodes) {
       throw undecodable(`it holds more than ${this.limits.maxNodes} values; send less, or stream it`);
     }
-    if (++this.depth > this.limits.maxDepth) throw undecodable(`it is nested deeper than ${this.limits.maxDepth}`);
   }
 
   private readMap(count: number): object {
@@ -260,7 +264,9 @@ export class MsgpackDecoder {
     const valuesStart = this.at;
     const valuesEnd = this.take(valuesBytes) + valuesBytes;
     this.isInRows = true;
-    for (let named = this.uint8(); named > 0; named--) this.rows.shapes.push(this.readShape(this.uint8()));
+    const named = this.uint8();
+    this.count(named, named);
+    for (let shape = 0; shape < named; shape++) this.rows.shapes.push(this.readShape(this.uint8()));
     this.rows.beginText(bytes, this.at, extensionEnd);
     this.at = valuesStart;
     this.end = valuesEnd;
@@ -275,6 +281,7 @@ export class MsgpackDecoder {
 
   /** The keys of a shape. */
   private readShape(count: number): ReadShape {
+    this.count(count, count);
     let shape = this.shapes.empty;
     for (let index = 0; index < count; index++) {
       const next = this.shapes.step(shape, this.bytes, this.at, this.end);

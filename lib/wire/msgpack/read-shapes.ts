@@ -6,6 +6,8 @@ import { truncated, undecodable } from './undecodable.js';
 /** Shapes known in all; beyond it they are forgotten and learnt anew, so a peer that makes them up costs a bounded amount. */
 const MAX_NODES = 4_096;
 const MAX_CHILDREN = 32;
+/** As many are compared before a string is made of the key. */
+const FEW_CHILDREN = 4;
 const ROOTS = 64;
 /** What has more keys, or longer ones, is a dictionary and not worth remembering. */
 const MAX_KEYS = 64;
@@ -41,10 +43,18 @@ export class ReadShapes {
   }
 
   private other(parent: ReadShape, bytes: Buffer, at: number, end: number): ReadShape | undefined {
-    for (const child of parent.children) if (child.isAt(bytes, at, end)) return (parent.latest = child);
+    const { children } = parent;
+    const few = Math.min(children.length, FEW_CHILDREN);
+    for (let index = 0; index < few; index++)
+      if (children[index]!.isAt(bytes, at, end)) return (parent.latest = children[index]);
     const key = readKey(bytes, at, end);
     const next = at + keyBytes(bytes, at);
     if (parent.size === MAX_KEYS || next - at > MAX_KEY_BYTES) return undefined;
+    // Keys that begin alike take long to compare; the string is there by now.
+    for (let index = few; index < children.length; index++) {
+      const child = children[index]!;
+      if (child.key === key && child.encoded.length === next - at) return (parent.latest = child);
+    }
     if (++this.nodes > MAX_NODES) this.forget();
     const child = new ReadShape(key, new Uint8Array(bytes.subarray(at, next)), parent);
     parent.children[parent.nextChild++ % MAX_CHILDREN] = child;

@@ -1,7 +1,14 @@
 import { type DynamicModule, Logger, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
-import { embeddedRegistry, getClientToken, type RookeryClient, RookeryModule, RookeryServer } from 'nestjs-rookery';
+import {
+  embeddedRegistry,
+  getClientToken,
+  RookeryClient,
+  RookeryModule,
+  RookeryServer,
+  type ServiceRegistry,
+} from 'nestjs-rookery';
 import { firstValueFrom } from 'rxjs';
 
 import type { BrokerAddress } from '../servers.js';
@@ -19,6 +26,7 @@ export const rookery: System = {
           client.send<StreamValue>('stream', { values }).subscribe({ next: onValue, complete: resolve, error: reject });
         }),
     })),
+  connectOneMore,
 };
 
 /** The same server, called through the helpers that spare the Observable. */
@@ -53,6 +61,16 @@ async function connect(
   const client = app.get<RookeryClient>(getClientToken('bench'));
   await client.connect();
   return { ...callsOf(client), close: () => app.close() };
+}
+
+/** As an application has one registry, however many services it calls. */
+let sharedRegistry: ServiceRegistry | undefined;
+
+async function connectOneMore(_address: string, { broker }: SystemContext): Promise<Connection> {
+  Logger.overrideLogger(['error', 'fatal']);
+  sharedRegistry ??= registryAt(broker!);
+  const client = new RookeryClient({ service: 'bench', registry: sharedRegistry, snapshotDir: false });
+  return { echo: (payload) => client.call('echo', payload), close: () => client.close() };
 }
 
 @Module({})

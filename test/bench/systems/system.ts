@@ -8,6 +8,8 @@ export interface System {
   serve(context: SystemContext): Promise<Served>;
   /** Resolves once calls can be sent. */
   connect(address: string, context: SystemContext): Promise<Connection>;
+  /** Instead of `connect`, where that brings more than one client's connection, or shares one: for many in one process. */
+  connectOneMore?(address: string, context: SystemContext): Promise<Connection>;
 }
 
 export interface SystemContext {

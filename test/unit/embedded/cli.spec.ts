@@ -4,8 +4,10 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
 import { rookery } from '../../../lib/cli/rookery.js';
+import { until } from '../../../lib/testing/waiting.js';
 import { manifest } from '../../support/root.js';
 import { bundle, type Bundle } from './support/bundle.js';
+import { dataFolder } from './support/data-folder.js';
 import { freePort } from './support/free-port.js';
 import { clientOf, order, served } from './support/stage.js';
 
@@ -177,3 +179,35 @@ async function filled() {
   await registry.register(order('p1', { serviceName: 'payments' }));
   return { registry, address: ['--address', `127.0.0.1:${port}`] };
 }
+
+describe('the registry command with --data-dir', () => {
+  it('knows after a restart what was registered', async () => {
+    const dir = dataFolder();
+    for (const round of [1, 2]) {
+      let stop = () => {};
+      const printed: string[] = [];
+      const running = rookery(['registry', '--port', '0', '--data-dir', dir], {
+        env: {},
+        print: (line) => printed.push(line),
+        complain: () => undefined,
+        untilStopped: () => new Promise<void>((resolve) => (stop = resolve)),
+      });
+      await until('it listens', () => printed.length > 0, 5_000);
+      const address = printed[0]!;
+      const registry = clientOf(Number(address.split(':').at(-1)));
+      if (round === 1) await registry.register(order('o1'));
+      expect(await registry.getInstances('orders')).toEqual([order('o1')]);
+      await registry.close();
+      stop();
+      expect(await running).toBe(0);
+    }
+  });
+
+  it('ends with 1 and the reason where another one uses the folder', async () => {
+    const dir = dataFolder();
+    await served({ dataDir: dir });
+    const second = await run('registry', '--port', '0', '--data-dir', dir);
+    expect(second).toMatchObject({ code: 1, out: '' });
+    expect(second.err).toContain('another registry uses it');
+  });
+});

@@ -11,7 +11,7 @@ import { Handlers } from '../../../lib/transport/handlers.js';
 import { KEEP_ALIVE_TIMES } from '../../../lib/transport/keep-alive.js';
 import { TRANSPORT_LIMITS } from '../../../lib/transport/limits.js';
 import { KeyRing } from '../../../lib/wire/auth.js';
-import { msgpackCodec } from '../../../lib/wire/msgpack-codec.js';
+import { msgpackCodec } from '../../../lib/wire/msgpack/msgpack-codec.js';
 import { freePort } from './support/free-port.js';
 import { client, follow, order, SOON_MS } from './support/stage.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { RookeryError } from '../../../lib/core/errors.js';
-import { ByteBudget, ServerBudgets, type ByteHolder } from '../../../lib/transport/byte-budget.js';
+import { ByteBudget, type ByteHolder } from '../../../lib/transport/byte-budget.js';
 
 class Holder implements ByteHolder {
   error: RookeryError | undefined;
@@ -47,16 +47,5 @@ describe('ByteBudget', () => {
     for (const holder of holders) budget.hold(holder, 60);
     for (const holder of holders) budget.hold(holder, 0);
     expect(budget.heldBytes).toBe(0);
-  });
-});
-
-describe('ServerBudgets', () => {
-  it('has room for bodies up to three eighths, and always for one', () => {
-    const budgets = new ServerBudgets(800);
-    expect([budgets.takeBody(300), budgets.takeBody(1)]).toEqual([true, false]);
-    budgets.freeBody(300);
-    expect(budgets.takeBody(5_000)).toBe(true);
-    budgets.freeBody(5_000);
-    expect(budgets.runningBytes).toBe(0);
   });
 });

@@ -38,6 +38,22 @@ describe('PendingCalls', () => {
     for (const id of [0, 2, 5, 9, 17, 1 + 2 ** 20, MAX_CALL_ID]) expect(calls.get(id)).toBeUndefined();
   });
 
+  it('finds every call while the table grows to its capacity, with long-lived ones in it', () => {
+    const calls = new PendingCalls(5_000);
+    const standing: TestCall[] = [];
+    for (let added = 0; !calls.isFull; added++) {
+      const call = new TestCall();
+      calls.add(call);
+      if (added % 7 === 0) calls.remove(call);
+      else standing.push(call);
+    }
+    expect(new Set(standing.map(({ callId }) => callId)).size).toBe(5_000);
+    for (const call of standing) expect(calls.get(call.callId)).toBe(call);
+    calls.failAll(lost);
+    for (const call of standing) expect(call.failures).toHaveLength(1);
+    expect(calls.size).toBe(0);
+  });
+
   it('is full at its capacity, and has room again after a removal', () => {
     const calls = new PendingCalls(2);
     const [one, two] = [new TestCall(), new TestCall()];

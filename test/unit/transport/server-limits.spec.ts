@@ -96,6 +96,31 @@ describe('a peer that sends what leads to nothing', () => {
   });
 });
 
+describe('a peer that sends many calls at once', () => {
+  it('does not keep the others waiting until all of them have run', async () => {
+    let ran = 0;
+    const { port } = await serve({ work: () => ++ran, ran: () => ran }, { limits: { maxInFlight: 1_000_000 } });
+    const peer = await (await rawClient(port)).greet();
+    const honest = await dial(port);
+    const calls = Array.from({ length: 2_000 }, (_, index) => request(index + 1, 'work'));
+    peer.send(...calls);
+    const ranBefore = (await honest.ask('ran')) as number;
+    expect(ranBefore).toBeLessThan(1_000);
+    await eventually(() => peer.frames.length === 2_001);
+    expect(peer.frames.slice(1).map(({ callId }) => callId)).toEqual(calls.map((_, index) => index + 1));
+  });
+
+  it('may end its side right behind them: they are all read', async () => {
+    let ran = 0;
+    const { port } = await serve({ work: () => void ran++ });
+    const peer = await (await rawClient(port)).greet();
+    peer.send(...Array.from({ length: 1_000 }, (_, index) => request(index + 1, 'work')));
+    peer.socket.end();
+    await peer.closed;
+    expect(ran).toBe(1_000);
+  });
+});
+
 describe('a frame that takes too long to arrive', () => {
   const QUICK = { frameTimeoutMs: 300, minFrameBytesPerSecond: MIB };
 
@@ -204,7 +229,9 @@ describe('the bytes a server holds for its peers', () => {
     const { acceptor, port } = await serve({ size: (data) => (data as string).length });
     const { budgets } = (
       acceptor as unknown as {
-        context: { budgets: { arriving: { heldBytes: number }; leaving: { heldBytes: number }; runningBytes: number } };
+        context: {
+          budgets: { arriving: { heldBytes: number }; leaving: { heldBytes: number }; bodies: { taken: number } };
+        };
       }
     ).context;
     const peer = await (await rawClient(port)).greet();
@@ -212,7 +239,7 @@ describe('the bytes a server holds for its peers', () => {
     await eventually(() => budgets.arriving.heldBytes > 0);
     peer.socket.destroy();
     await eventually(() => acceptor.connections.size === 0);
-    expect([budgets.arriving.heldBytes, budgets.leaving.heldBytes, budgets.runningBytes]).toEqual([0, 0, 0]);
+    expect([budgets.arriving.heldBytes, budgets.leaving.heldBytes, budgets.bodies.taken]).toEqual([0, 0, 0]);
   });
 });
 

@@ -194,6 +194,30 @@ describe('FrameDecoder', () => {
     expect(frames).toEqual([]);
   });
 
+  it('is held by its reader wherever it asks, keeps the rest, and goes on with it', () => {
+    const [whole] = [decoding()];
+    whole.decoder.push(MESSAGES);
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 400 })), fc.integer({ min: 1, max: 3 }), (cuts, every) => {
+        const { decoder, frames } = decoding(() => frames.length % every === 0 && decoder.hold());
+        let at = 0;
+        for (const cut of [...cuts, MESSAGES.length]) {
+          decoder.push(MESSAGES.subarray(at, (at += cut)));
+          while (decoder.isHeld) decoder.goOn();
+        }
+        expect(told(frames)).toBe(told(whole.frames));
+      }),
+    );
+  });
+
+  it('emits nothing more of what it holds once it is stopped', () => {
+    const { decoder, frames } = decoding(() => decoder.hold());
+    decoder.push(MESSAGES);
+    decoder.stop();
+    decoder.goOn();
+    expect([frames.length, decoder.isHeld, decoder.retainedBytes]).toEqual([1, false, 0]);
+  });
+
   it('says at which byte the preface differs', () => {
     const { decoder } = decoding();
     expect(errorOf(() => decoder.push(Buffer.from('ROOST')))).toSatisfy((error: RookeryError) =>

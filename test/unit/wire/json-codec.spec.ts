@@ -81,6 +81,13 @@ describe('jsonCodec', () => {
     expect(roundTrip(codec, [text])).toEqual([text]);
   });
 
+  it.each([
+    ['a text without end', Buffer.from(`["${'a'.repeat(4_000_000)}`), /in the middle of a string/],
+    ['brackets that do not match', Buffer.from(`[${'1.5 '.repeat(1_000_000)}`), /brackets do not match/],
+  ])('does not ask the parser about %s', (_, bytes, message) => {
+    expect(() => jsonCodec().decode(bytes, 0, bytes.length)).toThrow(message);
+  });
+
   it('refuses a megabyte of brackets within milliseconds', () => {
     const started = performance.now();
     expect(errorOf(() => decoded(codec, Buffer.alloc(1_000_000, '['))).reason).toBe('DECODE_FAILED');

@@ -136,6 +136,14 @@ describe('what costs too much is refused at once', () => {
       rows(`dd 000f4240 ${'c100'.repeat(1_000_000)}`, '01 00'),
       /more than 100000 values/,
     ],
+    [
+      'rows again and again, each naming 255 shapes of 255 keys that no value has',
+      Buffer.concat([
+        hex('9a'),
+        ...Array.from({ length: 10 }, () => rows('c0', `ff ${`ff ${'a0'.repeat(255)}`.repeat(255)}`)),
+      ]),
+      /more than 100000 values/,
+    ],
     ['rows nested too deep', rows('91'.repeat(70), '00'), /deeper than 64/],
     ['rows of rows nested too deep', rows('c100'.repeat(70), SHAPE_A), /deeper than 64/],
   ];

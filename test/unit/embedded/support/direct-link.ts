@@ -10,8 +10,8 @@ import { collect } from '../../../../lib/transport/direct-call.js';
 import { KEEP_ALIVE_TIMES } from '../../../../lib/transport/keep-alive.js';
 import { TRANSPORT_LIMITS, type TransportLimits } from '../../../../lib/transport/limits.js';
 import { OutgoingCall } from '../../../../lib/transport/outgoing-call.js';
-import { KeyRing } from '../../../../lib/wire/auth.js';
-import { msgpackCodec } from '../../../../lib/wire/msgpack-codec.js';
+import { KeyRing, type AuthOptions } from '../../../../lib/wire/auth.js';
+import { msgpackCodec } from '../../../../lib/wire/msgpack/msgpack-codec.js';
 
 /** A connection to a registry without the client on top: for saying what the client would not say. */
 export interface DirectLink {
@@ -23,11 +23,15 @@ export interface DirectLink {
   pulled(pattern: string, data: unknown): PulledStream;
 }
 
-export async function directLink(port: number, limits: Partial<TransportLimits> = {}): Promise<DirectLink> {
+export async function directLink(
+  port: number,
+  limits: Partial<TransportLimits> = {},
+  auth?: AuthOptions,
+): Promise<DirectLink> {
   const wheel = new TimerWheel(systemClock);
   const dialer = new Dialer({
     self: { service: '', instance: '' },
-    keys: new KeyRing(undefined),
+    keys: new KeyRing(auth),
     codecs: [msgpackCodec()],
     limits: { ...TRANSPORT_LIMITS, ...limits },
     keepAlive: KEEP_ALIVE_TIMES,

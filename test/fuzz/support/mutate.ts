@@ -1,38 +1,5 @@
-import { seededRng } from '../../../lib/core/random.js';
-
-/** An integer in [0, below). */
-export type Draw = (below: number) => number;
-
-export interface FuzzPlan {
-  seed: number;
-  sequences: number;
-}
-
-/**
- * How much is fuzzed, and from where: `ROOKERY_FUZZ_SEQUENCES` for more than the part that always runs, `ROOKERY_FUZZ_SEED` to repeat.
- * Sequence n is made from seed + n, so a failure is repeated alone by its own seed.
- */
-export function fuzzPlan(what: string, sequences: number): FuzzPlan {
-  const seed = Number(process.env['ROOKERY_FUZZ_SEED'] ?? Date.now() % 2 ** 31);
-  const asked = Number(process.env['ROOKERY_FUZZ_SEQUENCES'] ?? sequences);
-  console.log(`${what}: ${asked} sequences, ROOKERY_FUZZ_SEED=${seed}`);
-  return { seed, sequences: asked };
-}
-
-/** Runs every sequence; a failure says how to repeat it. */
-export async function fuzz({ seed, sequences }: FuzzPlan, run: (draw: Draw) => void | Promise<void>): Promise<void> {
-  for (let index = 0; index < sequences; index++) {
-    const own = (seed + index) % 2 ** 31;
-    const rng = seededRng(own);
-    try {
-      const pending = run((below) => Math.floor(rng() * below));
-      if (pending) await pending;
-    } catch (cause) {
-      const how = `ROOKERY_FUZZ_SEED=${own} ROOKERY_FUZZ_SEQUENCES=1`;
-      throw new Error(`sequence ${index} failed; repeat it with ${how}: ${(cause as Error).message}`, { cause });
-    }
-  }
-}
+import type { Draw } from './draw.js';
+import { TELLING_BYTES } from './frames.js';
 
 /** The bytes in pieces: all at once, byte by byte, or cut anywhere. */
 export function chunked(bytes: Buffer, draw: Draw): Buffer[] {
@@ -48,11 +15,7 @@ export function chunked(bytes: Buffer, draw: Draw): Buffer[] {
   return chunks;
 }
 
-const TELLING_BYTES = [
-  0x00, 0x01, 0x02, 0x03, 0x08, 0x0c, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x20, 0x22, 0x40, 0x7f, 0x80, 0xfe, 0xff,
-];
-
-/** One to four changes, most of them where frames have their meaning. */
+/** Up to four changes, most of them where frames have their meaning. */
 export function mutated(frames: readonly Buffer[], spare: readonly Buffer[], draw: Draw): Buffer {
   const session = frames.map((frame) => Buffer.from(frame));
   const changes = draw(5);
@@ -129,18 +92,4 @@ function mutateBytes(bytes: Buffer, draw: Draw): Buffer {
     default:
       return Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.min(bytes.length, at + 1 + draw(20)))]);
   }
-}
-
-/** What nothing that is read may ever change. */
-export function prototypeState(): string {
-  const prototypes = [Object.prototype, Array.prototype, Function.prototype, Buffer.prototype];
-  return JSON.stringify(prototypes.map((prototype) => Reflect.ownKeys(prototype).map(String)));
-}
-
-/** CPU time of a piece of work, in ms. */
-export function cpuMs(work: () => void): number {
-  const before = process.cpuUsage();
-  work();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1_000;
 }

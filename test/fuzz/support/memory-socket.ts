@@ -6,15 +6,13 @@ export class MemorySocket extends EventEmitter {
   readonly remoteAddress = '127.0.0.1';
   readonly remotePort = 7;
   readonly writableLength = 0;
+  readonly readableEnded = false;
   bytesWritten = 0;
   destroyed = false;
   hasEnded = false;
-  private readonly parts: Buffer[] = [];
-
-  /** Everything written so far. */
-  get written(): Buffer {
-    return Buffer.concat(this.parts);
-  }
+  private parts: Buffer[] = [];
+  private isHeld = false;
+  private readonly waiting: Buffer[] = [];
 
   get isOpen(): boolean {
     return !this.destroyed && !this.hasEnded;
@@ -24,9 +22,15 @@ export class MemorySocket extends EventEmitter {
     return this as unknown as Socket;
   }
 
+  /** What was written since it was last taken. */
+  take(): Buffer {
+    return Buffer.concat(this.parts.splice(0));
+  }
+
   /** What the peer sent. */
   feed(chunk: Buffer): void {
-    if (!this.destroyed) this.emit('data', chunk);
+    if (this.isHeld) this.waiting.push(chunk);
+    else if (!this.destroyed) this.emit('data', chunk);
   }
 
   write(chunk: Buffer): boolean {
@@ -50,10 +54,18 @@ export class MemorySocket extends EventEmitter {
   }
 
   setNoDelay(): void {}
-  pause(): void {}
-  resume(): void {}
+
+  pause(): void {
+    this.isHeld = true;
+  }
+
+  resume(): void {
+    this.isHeld = false;
+    for (const chunk of this.waiting.splice(0)) this.feed(chunk);
+  }
+
   isPaused(): boolean {
-    return false;
+    return this.isHeld;
   }
 }
 

@@ -1,0 +1,102 @@
+import { Flooded, type FloodedSetup, type ServerReport } from './flooded.js';
+import { Flooder, type FloodPlan, type FloodReport } from './flooder.js';
+import { Honest, type Watch } from './honest.js';
+import { calmMachine, othersSince } from './machine.js';
+import { tabulate } from './table.js';
+
+/** One flood against one server. */
+export interface SiegeSetup {
+  /** In the table. */
+  name: string;
+  server?: FloodedSetup;
+  plan: Omit<FloodPlan, 'port'>;
+}
+
+/** What became of everybody. */
+export interface Siege {
+  readonly name: string;
+  readonly flood: FloodReport;
+  readonly before: ServerReport;
+  readonly after: ServerReport;
+  /** Honest clients before, and during the flood. */
+  readonly calm: Watch;
+  readonly during: Watch;
+  /** CPU of the server beyond what honest calls cost it before, in ms. */
+  readonly serverCpuMs: number;
+  /** By which the server's memory grew at most, in bytes. */
+  readonly rssGrowth: number;
+  /** Cores that were kept busy meanwhile by what has no part in this. */
+  readonly othersCores: number;
+  /** Runs before this one that do not count, since others kept the machine busy. */
+  readonly voided: number;
+  /** Whether others did so in this last one, too. */
+  readonly isVoid: boolean;
+}
+
+/** Before the flood, and the least time of it, in ms. */
+const CALM_MS = 1_500;
+const FLOODED_MS = 2_500;
+
+/**
+ * Server, flooder and honest clients are three processes on as few as two cores: below this, what an honest call waits is the scheduler's
+ * doing as much as the server's.
+ */
+export const P99_FLOOR_MS = 25;
+
+/** With more of the machine taken by others, a run in which honest clients were slowed down is void. */
+const BUSY_CORES = 0.25;
+const RUNS = 3;
+/** How long a run that comes after a void one waits for the machine to be calm, in ms. */
+const PATIENCE_MS = 15_000;
+
+/** The longest an honest call may take, of a hundred: twice what it took before, or what this machine can tell. */
+export function p99BoundMs(calm: Watch): number {
+  return Math.max(P99_FLOOR_MS, 2 * calm.calls.p99Ms);
+}
+
+/** Runs a flood against a server of its own, among honest clients; again where it was others who slowed them down. */
+export async function besiege(setup: SiegeSetup): Promise<Siege> {
+  for (let voided = 0; ; voided++) {
+    const outcome = await besiegeOnce(setup);
+    const siege = { ...outcome, voided, isVoid: isVoid(outcome) };
+    if (voided === RUNS - 1 || !siege.isVoid) return tabulate(siege);
+    await calmMachine(BUSY_CORES, PATIENCE_MS);
+  }
+}
+
+function isVoid({ calm, during, othersCores }: Outcome): boolean {
+  const { calls, newcomers } = during;
+  const wereHarmed = calls.p99Ms > p99BoundMs(calm) || calls.failed.length + newcomers.failed.length > 0;
+  return wereHarmed && othersCores > BUSY_CORES;
+}
+
+type Outcome = Omit<Siege, 'voided' | 'isVoid'>;
+
+async function besiegeOnce({ name, server: setup, plan }: SiegeSetup): Promise<Outcome> {
+  const [server, flooder] = await Promise.all([Flooded.start(setup), Flooder.start()]);
+  const honest = new Honest(server.port, setup?.options?.auth);
+  try {
+    await honest.warmUp();
+    const start = await server.begin();
+    const calm = await honest.watch(CALM_MS);
+    const before = await server.begin();
+    const calmRate = (before.cpuMs - start.cpuMs) / (before.atMs - start.atMs);
+
+    const others = othersSince();
+    const flooding = flooder.flood({ ...plan, port: server.port });
+    const during = await honest.watch(FLOODED_MS, flooding);
+    const flood = await flooding;
+    const after = await server.report();
+    const tookMs = after.atMs - before.atMs;
+    const cpuMs = after.cpuMs - before.cpuMs;
+    return {
+      name,
+      ...{ flood, before, after, calm, during },
+      serverCpuMs: Math.max(0, cpuMs - calmRate * tookMs),
+      rssGrowth: after.peakRss - before.rss,
+      othersCores: others(cpuMs + flood.cpuMs) / tookMs,
+    };
+  } finally {
+    await Promise.all([honest.close(), flooder.close(), server.close()]);
+  }
+}
