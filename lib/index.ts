@@ -69,9 +69,9 @@ export { withZonePreference, type ZonePreferenceOptions } from './balancing/zone
 export type { RetryOptions } from './resilience/retry.js';
 export type { RetryBudgetOptions } from './resilience/retry-budget.js';
 export type { Channel } from './transport/channel.js';
-export { tlsCredentials, type TlsCredentials, type TlsEvent } from './transport/tls-credentials.js';
-export type { CertificateSummary } from './transport/tls-material.js';
-export type { PemSource, TlsOptions } from './transport/tls-options.js';
+export { tlsCredentials, type TlsCredentials, type TlsEvent } from './transport/tls/credentials.js';
+export type { CertificateSummary } from './transport/tls/material.js';
+export type { PemSource, TlsOptions } from './transport/tls/options.js';
 export type { LimitOptions, TransportLimits } from './transport/limits.js';
 export type { Peer } from './transport/server-connection-context.js';
 export type { AuthOptions } from './wire/auth.js';

@@ -18,7 +18,7 @@ import { freshInstanceId, type RookeryClientOptions, type RookeryOptions } from 
 import { RookeryClient } from './microservice/rookery.client.js';
 import { RookeryServer } from './microservice/rookery.server.js';
 import { ServiceRegistry } from './registry/service-registry.js';
-import { tlsCredentials, type TlsCredentials } from './transport/tls-credentials.js';
+import { tlsCredentials, type TlsCredentials } from './transport/tls/credentials.js';
 
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<RookeryOptions>().setClassMethodName('forRoot').build();

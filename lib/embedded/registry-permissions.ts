@@ -2,7 +2,7 @@ import { INSTANCE_DEFAULTS } from '../core/instance.js';
 import { RegistryError } from '../core/errors.js';
 import { invalidOption } from '../core/options.js';
 import type { ServiceQuery } from '../registry/service-registry.js';
-import { includesName } from '../transport/certificate-names.js';
+import { includesName } from '../transport/tls/certificate-names.js';
 import type { Peer } from '../transport/server-connection-context.js';
 import { KeyRing, type AuthOptions } from '../wire/auth.js';
 

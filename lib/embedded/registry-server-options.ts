@@ -7,8 +7,8 @@ import { durationOption, integerOption, invalidOption, nameOption } from '../cor
 import { MAX_INSTANCES } from '../registry/instance-table.js';
 import { hostOption } from '../transport/listening.js';
 import { transportLimits, type LimitOptions, type TransportLimits } from '../transport/limits.js';
-import { tlsCredentials, type TlsCredentials } from '../transport/tls-credentials.js';
-import type { TlsOptions } from '../transport/tls-options.js';
+import { tlsCredentials, type TlsCredentials } from '../transport/tls/credentials.js';
+import type { TlsOptions } from '../transport/tls/options.js';
 import { KeyRing, type AuthOptions } from '../wire/auth.js';
 import { RegistryPermissions, type RegistryPermission } from './registry-permissions.js';
 import { DEFAULT_REGISTRY_PORT } from './registry-protocol.js';

@@ -7,7 +7,7 @@ import { InstanceTable } from '../registry/instance-table.js';
 import { Acceptor } from '../transport/acceptor.js';
 import { KEEP_ALIVE_TIMES } from '../transport/keep-alive.js';
 import type { ServerConnection } from '../transport/server-connection.js';
-import { ServerTls } from '../transport/tls-server.js';
+import { ServerTls } from '../transport/tls/server.js';
 import type { Identity } from '../wire/hello.js';
 import { standardCodecs } from '../wire/standard-codecs.js';
 import { memoryWrites, type InstanceWrites } from './instance-writes.js';

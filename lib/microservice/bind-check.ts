@@ -1,7 +1,7 @@
 import { isLoopback } from '../core/address.js';
 import { ConfigurationError } from '../core/errors.js';
-import { includesName } from '../transport/certificate-names.js';
-import type { TlsCredentials } from '../transport/tls-credentials.js';
+import { includesName } from '../transport/tls/certificate-names.js';
+import type { TlsCredentials } from '../transport/tls/credentials.js';
 
 export interface BindCheckInit {
   readonly service: string;

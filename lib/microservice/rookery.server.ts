@@ -18,7 +18,7 @@ import { embeddedRegistry } from '../embedded/embedded-registry.js';
 import type { ServiceRegistry } from '../registry/service-registry.js';
 import { Acceptor } from '../transport/acceptor.js';
 import { Handlers } from '../transport/handlers.js';
-import { ServerTls } from '../transport/tls-server.js';
+import { ServerTls } from '../transport/tls/server.js';
 import { checkBind } from './bind-check.js';
 import { HandlerTable } from './handler-table.server.js';
 import { RefusalLog } from './refusal-log.js';

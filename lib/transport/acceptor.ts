@@ -17,8 +17,8 @@ import { peerLimits, type TransportLimits } from './limits.js';
 import { boundAddress, listenOn, peerAddress } from './listening.js';
 import { ServerConnection } from './server-connection.js';
 import type { ServerConnectionContext } from './server-connection-context.js';
-import { tlsFailure } from './tls-failure.js';
-import type { ServerTls } from './tls-server.js';
+import { tlsFailure } from './tls/failure.js';
+import type { ServerTls } from './tls/server.js';
 
 export interface AcceptorOptions {
   self: Identity;

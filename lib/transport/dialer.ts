@@ -10,9 +10,9 @@ import type { Identity } from '../wire/hello.js';
 import { ClientConnection } from './client-connection.js';
 import type { KeepAliveTimes } from './keep-alive.js';
 import { peerLimits, type TransportLimits } from './limits.js';
-import { connectTls, type Destination } from './tls-client.js';
-import type { TlsCredentials } from './tls-credentials.js';
-import { tlsFailure } from './tls-failure.js';
+import { connectTls, type Destination } from './tls/client.js';
+import type { TlsCredentials } from './tls/credentials.js';
+import { tlsFailure } from './tls/failure.js';
 
 export interface DialerOptions {
   self: Identity;

@@ -5,7 +5,8 @@ const FREE_FAILURES = 10;
 /** In which one of them is forgiven. */
 const FORGIVE_MS = 6_000;
 const FIRST_DELAY_MS = 100;
-const MAX_DELAY_MS = 3_000;
+/** Less than the time a client gives a handshake by default, so that it hears why. */
+const MAX_DELAY_MS = 2_000;
 /** Addresses it remembers; beyond, the one that failed longest ago is forgotten. */
 const MAX_ADDRESSES = 10_000;
 

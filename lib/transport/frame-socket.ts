@@ -6,7 +6,7 @@ import { FrameWriter } from '../wire/frame-writer.js';
 import { PREFACE } from '../wire/frame.js';
 import type { ByteHolder, ServerBudgets } from './byte-budget.js';
 import type { TransportLimits } from './limits.js';
-import { isSecuring, unlessTls } from './tls-failure.js';
+import { isSecuring, unlessTls } from './tls/failure.js';
 
 /** What a connection does with its socket's frames and its end. */
 export interface FrameSocketOwner extends FrameSink {

@@ -25,18 +25,6 @@ function shapesOfNothing(): Buffer {
   return rows(hex('c0'), Buffer.concat([Buffer.from([255]), ...Array.from({ length: 255 }, () => shape)]));
 }
 
-/** Objects of one key each, all keys of one length that differ at their ends. */
-function keysMuchAlike(count: number): Buffer {
-  const same = 'a'.repeat(60);
-  const objects = Array.from({ length: count }, (_, index) => {
-    const key = `${same}${String.fromCharCode(65 + (index % 40), 65 + ((index * 7) % 41))}`;
-    return Buffer.concat([Buffer.from([0x81, 0xd9, key.length]), Buffer.from(key), Buffer.from([0xc0])]);
-  });
-  const header = Buffer.from([0xdd, 0, 0, 0, 0]);
-  header.writeUInt32BE(count, 1);
-  return Buffer.concat([header, ...objects]);
-}
-
 const closed = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 
 const msgpack = (name: string, body: () => Buffer): BodyBomb => ({ codec: 'msgpack', name, body });
@@ -64,11 +52,38 @@ export const BODY_BOMBS: BodyBomb[] = [
   msgpack('650,250 keys of shapes for no row', () =>
     Buffer.concat([hex('dc 000a'), ...Array.from({ length: 10 }, shapesOfNothing)]),
   ),
-  msgpack('60,000 keys much alike', () => keysMuchAlike(60_000)),
   json('2 MB of brackets', () => Buffer.alloc(2_000_000, '[')),
   json('10 KB of nested arrays', () => Buffer.from(closed(5_000))),
   json('2 MB of nested objects', () => Buffer.alloc(2_000_000, '{"a":')),
   json('an array of a million', () => Buffer.from(`[${'0,'.repeat(1_000_000)}0]`)),
   json('4 MB of commas', () => Buffer.alloc(4_000_000, ',')),
-  json('4 MB of a string without an end', () => Buffer.from(`"${'a'.repeat(4_000_000)}`)),
+  json('2 MB of a string without an end', () => Buffer.from(`"${'a'.repeat(2_000_000)}`)),
 ];
+
+/** Bodies within the limits, made to be as much work as they can. */
+export const HEAVY_BODIES: BodyBomb[] = [
+  msgpack('49,000 objects with keys much alike', () => keysMuchAlike(49_000)),
+  msgpack('99,999 values', () => hex('dd 0001869e', 'c0'.repeat(99_998))),
+  msgpack('4 MB of text beyond ASCII', () => Buffer.concat([hex('db 003d0900'), Buffer.alloc(4_000_000, 'ü')])),
+  json('99,000 numbers, and an escape that makes every key suspect', () =>
+    Buffer.from(`["\\u0061",${'0,'.repeat(99_000)}0]`),
+  ),
+  json('a number of 4 million digits', () => Buffer.alloc(4_000_000, '1')),
+  json('4 MB of escapes', () => Buffer.from(`"${'\\n'.repeat(2_000_000)}"`)),
+  json('50,000 keys', () => Buffer.from(`{${Array.from({ length: 50_000 }, (_, index) => `"k${index}":0`).join()}}`)),
+  json('50,000 keys that are numbers', () =>
+    Buffer.from(`{${Array.from({ length: 49_000 }, (_, index) => `"${index * 65_537}":0`).join()}}`),
+  ),
+];
+
+/** Objects of one key each, all keys of one length that differ at their ends. */
+function keysMuchAlike(count: number): Buffer {
+  const same = 'a'.repeat(60);
+  const objects = Array.from({ length: count }, (_, index) => {
+    const key = `${same}${String.fromCharCode(65 + (index % 40), 65 + ((index * 7) % 41))}`;
+    return Buffer.concat([Buffer.from([0x81, 0xd9, key.length]), Buffer.from(key), Buffer.from([0xc0])]);
+  });
+  const header = Buffer.from([0xdd, 0, 0, 0, 0]);
+  header.writeUInt32BE(count, 1);
+  return Buffer.concat([header, ...objects]);
+}

@@ -11,13 +11,14 @@ const MB = 1024 * 1024;
  * others kept the machine busy in every run; in CI it is all the same.
  */
 export function expectUnharmed(siege: Siege): void {
-  const { calm, during, isVoid } = siege;
+  const { calm, beside, during, isVoid } = siege;
   const { calls, newcomers } = during;
   expect(calls.failed, 'honest calls that failed').toEqual([]);
   expect(newcomers.failed, 'new clients that did not get in').toEqual([]);
   expect(newcomers.count).toBeGreaterThan(10);
   if (isVoid && !IS_FULL) return;
-  expect(calls.p99Ms, `p99 of honest calls, in ms; ${calm.calls.p99Ms} before`).toBeLessThanOrEqual(p99BoundMs(calm));
+  const before = `${calm.calls.p99Ms} before, ${beside.calls.p99Ms} beside it`;
+  expect(calls.p99Ms, `p99 of honest calls, in ms; ${before}`).toBeLessThanOrEqual(p99BoundMs(siege));
 }
 
 /** It was cheaper to bear than to do, ten times over. */

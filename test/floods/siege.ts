@@ -21,6 +21,8 @@ export interface Siege {
   /** Honest clients before, and during the flood. */
   readonly calm: Watch;
   readonly during: Watch;
+  /** Honest clients of a server beside it that nobody flooded, at the same time: what the machine did to everybody. */
+  readonly beside: Watch;
   /** CPU of the server beyond what honest calls cost it before, in ms. */
   readonly serverCpuMs: number;
   /** By which the server's memory grew at most, in bytes. */
@@ -49,9 +51,9 @@ const RUNS = 3;
 /** How long a run that comes after a void one waits for the machine to be calm, in ms. */
 const PATIENCE_MS = 15_000;
 
-/** The longest an honest call may take, of a hundred: twice what it took before, or what this machine can tell. */
-export function p99BoundMs(calm: Watch): number {
-  return Math.max(P99_FLOOR_MS, 2 * calm.calls.p99Ms);
+/** The longest an honest call may take, of a hundred: twice what it took before, or takes elsewhere, or what this machine can tell. */
+export function p99BoundMs({ calm, beside }: Pick<Siege, 'calm' | 'beside'>): number {
+  return Math.max(P99_FLOOR_MS, 2 * calm.calls.p99Ms, 2 * beside.calls.p99Ms);
 }
 
 /** Runs a flood against a server of its own, among honest clients; again where it was others who slowed them down. */
@@ -64,39 +66,44 @@ export async function besiege(setup: SiegeSetup): Promise<Siege> {
   }
 }
 
-function isVoid({ calm, during, othersCores }: Outcome): boolean {
+function isVoid(outcome: Outcome): boolean {
+  const { during, othersCores } = outcome;
   const { calls, newcomers } = during;
-  const wereHarmed = calls.p99Ms > p99BoundMs(calm) || calls.failed.length + newcomers.failed.length > 0;
+  const wereHarmed = calls.p99Ms > p99BoundMs(outcome) || calls.failed.length + newcomers.failed.length > 0;
   return wereHarmed && othersCores > BUSY_CORES;
 }
 
 type Outcome = Omit<Siege, 'voided' | 'isVoid'>;
 
 async function besiegeOnce({ name, server: setup, plan }: SiegeSetup): Promise<Outcome> {
-  const [server, flooder] = await Promise.all([Flooded.start(setup), Flooder.start()]);
+  const [server, twin, flooder] = await Promise.all([Flooded.start(setup), Flooded.start(setup), Flooder.start()]);
   const honest = new Honest(server.port, setup?.options?.auth);
+  const elsewhere = new Honest(twin.port, setup?.options?.auth);
   try {
     await honest.warmUp();
+    await elsewhere.warmUp();
     const start = await server.begin();
-    const calm = await honest.watch(CALM_MS);
+    const [calm] = await Promise.all([honest.watch(CALM_MS), elsewhere.watch(CALM_MS)]);
     const before = await server.begin();
     const calmRate = (before.cpuMs - start.cpuMs) / (before.atMs - start.atMs);
 
+    const twinBefore = await twin.begin();
     const others = othersSince();
     const flooding = flooder.flood({ ...plan, port: server.port });
-    const during = await honest.watch(FLOODED_MS, flooding);
+    const watched = [honest.watch(FLOODED_MS, flooding), elsewhere.watch(FLOODED_MS, flooding)];
+    const [during, beside] = (await Promise.all(watched)) as [Watch, Watch];
     const flood = await flooding;
-    const after = await server.report();
+    const [after, twinAfter] = await Promise.all([server.report(), twin.report()]);
     const tookMs = after.atMs - before.atMs;
     const cpuMs = after.cpuMs - before.cpuMs;
     return {
       name,
-      ...{ flood, before, after, calm, during },
+      ...{ flood, before, after, calm, during, beside },
       serverCpuMs: Math.max(0, cpuMs - calmRate * tookMs),
       rssGrowth: after.peakRss - before.rss,
-      othersCores: others(cpuMs + flood.cpuMs) / tookMs,
+      othersCores: others(cpuMs + twinAfter.cpuMs - twinBefore.cpuMs + flood.cpuMs) / tookMs,
     };
   } finally {
-    await Promise.all([honest.close(), flooder.close(), server.close()]);
+    await Promise.all([honest.close(), elsewhere.close(), flooder.close(), server.close(), twin.close()]);
   }
 }

@@ -9,7 +9,7 @@ const HEAD = [
   'RSS',
   'honest calls',
   'failed',
-  'p99 before → during',
+  'p99 before → during (elsewhere)',
   'newcomers',
   'failed',
   'p99 before → during',
@@ -19,7 +19,7 @@ const rows: string[][] = [];
 
 /** Notes a siege for the table. */
 export function tabulate(siege: Siege): Siege {
-  const { name, flood, serverCpuMs, rssGrowth, calm, during } = siege;
+  const { name, flood, serverCpuMs, rssGrowth, calm, during, beside } = siege;
   rows.push([
     name,
     flood.cut === 0 ? '–' : `${(longestLifeMs(siege) / 1_000).toFixed(2)} s`,
@@ -27,7 +27,7 @@ export function tabulate(siege: Siege): Siege {
     `+${(rssGrowth / MB).toFixed(0)} MB`,
     `${during.calls.count}`,
     `${during.calls.failed.length}`,
-    `${calm.calls.p99Ms.toFixed(1)} → ${during.calls.p99Ms.toFixed(1)} ms`,
+    `${calm.calls.p99Ms.toFixed(1)} → ${during.calls.p99Ms.toFixed(1)} (${beside.calls.p99Ms.toFixed(1)}) ms`,
     `${during.newcomers.count}`,
     `${during.newcomers.failed.length}`,
     `${calm.newcomers.p99Ms.toFixed(1)} → ${during.newcomers.p99Ms.toFixed(1)} ms`,

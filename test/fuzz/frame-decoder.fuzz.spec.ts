@@ -13,6 +13,7 @@ import { fuzzPlan, Reached, report } from './support/plan.js';
 import { leastCut } from './support/shrink.js';
 
 const OUTCOMES = [
+  'held',
   'read to the end',
   'read in part',
   'stopped',
@@ -23,11 +24,12 @@ const OUTCOMES = [
 
 function ownerOf(draw: Draw): Owner {
   const style = draw(8);
-  if (style > 1) return PLAIN_OWNER;
+  if (style > 2) return PLAIN_OWNER;
+  const holdsEvery = style === 2 || draw(4) === 0 ? 1 + draw(3) : 0;
+  if (style === 2) return { ...PLAIN_OWNER, holdsEvery };
+  if (style === 1) return { ...PLAIN_OWNER, holdsEvery, stopsAt: 1 + draw(4) };
   const raisesAt = 1 + draw(3);
-  return style === 0
-    ? { raisesAt, firstLimit: 400, stopsAt: draw(2) ? Infinity : raisesAt + draw(2) }
-    : { ...PLAIN_OWNER, stopsAt: 1 + draw(4) };
+  return { raisesAt, firstLimit: 400, holdsEvery, stopsAt: draw(2) ? Infinity : raisesAt + draw(2) };
 }
 
 function every(length: number, size: number): number[] {
@@ -48,7 +50,7 @@ describe('FrameDecoder, fuzzed', () => {
     const asKept = content.map((piece) => (end += piece.length));
     expect(bytes.length).toBeGreaterThan(0);
     for (const stopsAt of [Infinity, 1, 2]) {
-      check.expect(bytes, { ...PLAIN_OWNER, stopsAt });
+      check.expect(bytes, { ...PLAIN_OWNER, stopsAt, holdsEvery: stopsAt === 2 ? 1 : 0 });
       for (const ends of [asKept, [bytes.length], every(bytes.length, 1), every(bytes.length, 7)])
         check.run(bytes, ends);
     }
@@ -113,6 +115,7 @@ function fed(limit: number, stream: Buffer, size: number): FrameDecoder {
 function tally(reached: Reached, { expected }: DecoderCheck, bytes: Buffer, owner: Owner): void {
   const { boundaries, reason } = expected;
   for (let index = 0; index < boundaries.length - 1; index++) reached.count(typeName(bytes[boundaries[index]! + 4]!));
+  if (owner.holdsEvery > 0 && boundaries.length > owner.holdsEvery) reached.count('held');
   const end = boundaries.at(-1) ?? 0;
   const isStopped = boundaries.length - 1 >= owner.stopsAt;
   reached.count(reason ?? (isStopped ? 'stopped' : end === bytes.length ? 'read to the end' : 'read in part'));

@@ -12,7 +12,7 @@ import {
 } from '../../lib/microservice/rookery-options.js';
 import { RETRY_DEFAULTS } from '../../lib/resilience/retry.js';
 import { RETRY_BUDGET_DEFAULTS } from '../../lib/resilience/retry-budget.js';
-import { TLS_DEFAULTS } from '../../lib/transport/tls-options.js';
+import { TLS_DEFAULTS } from '../../lib/transport/tls/options.js';
 import { TRANSPORT_LIMITS, transportLimits, type TransportLimits } from '../../lib/transport/limits.js';
 import { readTable } from '../architecture/markdown-table.js';
 import { readText } from '../support/root.js';
@@ -109,7 +109,7 @@ interface OptionRow {
 /** Options that are groups of options, by where their own are declared. */
 const GROUPS: Record<string, () => string[]> = {
   auth: () => fieldsOf('lib/wire/auth.ts', 'AuthOptions'),
-  tls: () => fieldsOf('lib/transport/tls-options.ts', 'TlsOptions'),
+  tls: () => fieldsOf('lib/transport/tls/options.ts', 'TlsOptions'),
   drain: () => ['linger', 'grace'],
   registrar: () => fieldsOf('lib/discovery/registrar-timing.ts', 'RegistrarOptions'),
   retry: () => expanded(fieldsOf('lib/resilience/retry.ts', 'RetryOptions')),

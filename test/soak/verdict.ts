@@ -29,9 +29,12 @@ export interface Growth {
   readonly violations: readonly string[];
 }
 
-/** What counts as warmed up: the first sixth of the run, and at most ten minutes. */
+/**
+ * What counts as warm-up: ten minutes, and at most half of the run. In it the first faults of each kind bring memory to its high-water mark,
+ * from which the allocator does not come back.
+ */
 export function warmUpHours(minutes: number): number {
-  return Math.min(10, minutes / 6) / 60;
+  return Math.min(10, minutes / 2) / 60;
 }
 
 /**

@@ -16,9 +16,11 @@ export interface Owner {
   firstLimit: number;
   /** Frames until it has enough, and stops the decoder. */
   stopsAt: number;
+  /** After every so many frames it asks to be left alone until it says otherwise; 0: never. */
+  holdsEvery: number;
 }
 
-export const PLAIN_OWNER: Owner = { raisesAt: 0, firstLimit: MAX_PAYLOAD_BYTES, stopsAt: Infinity };
+export const PLAIN_OWNER: Owner = { raisesAt: 0, firstLimit: MAX_PAYLOAD_BYTES, stopsAt: Infinity, holdsEvery: 0 };
 
 /** Anything that reads as `FrameDecoder` does, so that the checks themselves can be checked with one that does not. */
 export type DecoderClass = new (...given: ConstructorParameters<typeof FrameDecoder>) => FrameDecoder;
@@ -78,17 +80,25 @@ export class DecoderCheck {
   onFrame(type: number, flags: number, code: number, callId: number, bytes: Buffer, start: number, end: number): void {
     const { owner, seen, decoder } = this;
     if (this.error) throw new Error('a frame after the last error');
+    if (decoder.isHeld) throw new Error('a frame while it is to hold');
     seen.push({ type, flags, code, callId, bytes, start, end });
     if (seen.length === owner.raisesAt) decoder.maxPayloadBytes = MAX_PAYLOAD_BYTES;
+    if (owner.holdsEvery > 0 && seen.length % owner.holdsEvery === 0) decoder.hold();
     if (seen.length === owner.stopsAt) decoder.stop();
   }
 
   private push(chunk: Buffer): void {
+    const { decoder } = this;
+    this.step(() => decoder.push(chunk));
+    while (decoder.isHeld) this.step(() => decoder.goOn());
+  }
+
+  private step(take: () => void): void {
     const { decoder, seen } = this;
     const before = seen.length;
     let error: RookeryError | undefined;
     try {
-      decoder.push(chunk);
+      take();
     } catch (thrown) {
       error = typed(thrown);
     }

@@ -25,13 +25,18 @@ export interface Plan {
 export function fuzzPlan(what: string, volume: Volume): Plan {
   const { ROOKERY_FUZZ_SEED: givenSeed, ROOKERY_FUZZ_SEQUENCES: asked } = process.env;
   const seed = givenSeed === undefined ? Date.now() % 2 ** 31 : wholeNumber('ROOKERY_FUZZ_SEED', givenSeed);
-  const usual = process.env['CI'] ? volume.ci : volume.always;
+  const usual = isWholeVolume() ? volume.ci : volume.always;
   const runs =
     asked === undefined
       ? usual
       : Math.max(1, Math.round((wholeNumber('ROOKERY_FUZZ_SEQUENCES', asked) * volume.ci) / CI_SEQUENCES));
   console.log(`${what}: ${runs} sequences, ROOKERY_FUZZ_SEED=${seed}`);
   return { what, seed, runs, isWhole: runs >= volume.always };
+}
+
+/** The name of the script is npm's word. */
+function isWholeVolume(): boolean {
+  return Boolean(process.env['CI']) || process.env['npm_lifecycle_event'] === 'test:fuzz';
 }
 
 function wholeNumber(name: string, text: string): number {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi, onTestFinished } from 
 
 import { rookery } from '../../../lib/cli/rookery.js';
 import { RegistryServer } from '../../../lib/embedded/registry-server.js';
-import type { TlsOptions } from '../../../lib/transport/tls-options.js';
+import type { TlsOptions } from '../../../lib/transport/tls/options.js';
 import { authority } from '../../support/certificates.js';
 import { freePort } from './support/free-port.js';
 import { client, clientOf, follow, order, served } from './support/stage.js';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { checkBind, type BindCheckInit } from '../../../lib/microservice/bind-check.js';
-import { tlsCredentials } from '../../../lib/transport/tls-credentials.js';
-import type { TlsOptions } from '../../../lib/transport/tls-options.js';
+import { tlsCredentials } from '../../../lib/transport/tls/credentials.js';
+import type { TlsOptions } from '../../../lib/transport/tls/options.js';
 import { authority } from '../../support/certificates.js';
 
 const CA = authority();

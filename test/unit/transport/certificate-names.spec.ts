@@ -3,7 +3,7 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 
 import { describe, expect, it } from 'vitest';
 
-import { certificateNames, includesName, isHostName } from '../../../lib/transport/certificate-names.js';
+import { certificateNames, includesName, isHostName } from '../../../lib/transport/tls/certificate-names.js';
 import { authority } from '../../support/certificates.js';
 
 const CA = authority();

@@ -7,9 +7,9 @@ import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { RookeryError } from '../../../lib/core/errors.js';
-import { TlsCredentials, tlsCredentials, type TlsEvent } from '../../../lib/transport/tls-credentials.js';
-import type { TlsOptions } from '../../../lib/transport/tls-options.js';
-import { ServerTls } from '../../../lib/transport/tls-server.js';
+import { TlsCredentials, tlsCredentials, type TlsEvent } from '../../../lib/transport/tls/credentials.js';
+import type { TlsOptions } from '../../../lib/transport/tls/options.js';
+import { ServerTls } from '../../../lib/transport/tls/server.js';
 import { authority, type KeyedCertificate } from '../../support/certificates.js';
 import { errorOf, eventually } from './support.js';
 import { dialTls, serveTls, STRANGE, tlsFor, TRUSTED } from './tls-support.js';

@@ -1,6 +1,6 @@
-import { TlsCredentials } from '../../../lib/transport/tls-credentials.js';
-import type { TlsOptions } from '../../../lib/transport/tls-options.js';
-import { ServerTls } from '../../../lib/transport/tls-server.js';
+import { TlsCredentials } from '../../../lib/transport/tls/credentials.js';
+import type { TlsOptions } from '../../../lib/transport/tls/options.js';
+import { ServerTls } from '../../../lib/transport/tls/server.js';
 import { authority, type IssueOptions } from '../../support/certificates.js';
 import {
   dial,

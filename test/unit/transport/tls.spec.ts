@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { FrameSocket } from '../../../lib/transport/frame-socket.js';
 import { TRANSPORT_LIMITS } from '../../../lib/transport/limits.js';
 import type { Peer } from '../../../lib/transport/server-connection-context.js';
-import { TlsCredentials } from '../../../lib/transport/tls-credentials.js';
+import { TlsCredentials } from '../../../lib/transport/tls/credentials.js';
 import { dial, errorOf, eventually, QUICK_KEEP_ALIVE, serve, type Line } from './support.js';
 import { dialTls, ECHO, EXPIRED, NOT_YET, serveTls, STRANGE, tlsFor, TRUSTED } from './tls-support.js';
 

@@ -13,7 +13,7 @@ import { Acceptor } from '../../../lib/transport/acceptor.js';
 import { KEEP_ALIVE_TIMES } from '../../../lib/transport/keep-alive.js';
 import { TRANSPORT_LIMITS } from '../../../lib/transport/limits.js';
 import type { Peer } from '../../../lib/transport/server-connection-context.js';
-import { ServerTls } from '../../../lib/transport/tls-server.js';
+import { ServerTls } from '../../../lib/transport/tls/server.js';
 import { KeyRing } from '../../../lib/wire/auth.js';
 import { jsonCodec } from '../../../lib/wire/json-codec.js';
 import { dial, errorOf, handlersOf, type HandlerSetup, type ServerSetup } from './support.js';

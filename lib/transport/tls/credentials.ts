@@ -1,7 +1,7 @@
 import type { SecureContext } from 'node:tls';
 import { inspect } from 'node:util';
 
-import type { ConfigurationError } from '../core/errors.js';
+import type { ConfigurationError } from '../../core/errors.js';
 import {
   hasFiles,
   isSameMaterial,
@@ -10,8 +10,8 @@ import {
   readMaterialSync,
   type CertificateSummary,
   type LoadedTls,
-} from './tls-material.js';
-import { tlsSettings, type TlsOptions, type TlsSettings } from './tls-options.js';
+} from './material.js';
+import { tlsSettings, type TlsOptions, type TlsSettings } from './options.js';
 
 /** What became of a change of the files. */
 export type TlsEvent =

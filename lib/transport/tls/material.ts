@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 
-import { RookeryError } from '../core/errors.js';
+import { RookeryError } from '../../core/errors.js';
 import { certificateNames } from './certificate-names.js';
-import { tlsProblem, type PemSource, type TlsSettings } from './tls-options.js';
+import { tlsProblem, type PemSource, type TlsSettings } from './options.js';
 
 /** What the sources held when they were read. */
 export interface TlsMaterial {

@@ -1,7 +1,7 @@
-import type { Duration } from '../core/duration.js';
-import { ConfigurationError } from '../core/errors.js';
-import { durationOption, invalidOption, nameOption } from '../core/options.js';
-import type { TlsEvent } from './tls-credentials.js';
+import type { Duration } from '../../core/duration.js';
+import { ConfigurationError } from '../../core/errors.js';
+import { durationOption, invalidOption, nameOption } from '../../core/options.js';
+import type { TlsEvent } from './credentials.js';
 
 /** PEM as text or in a Buffer, or the path of a file with it, which is read again when it changes. */
 export type PemSource = string | Buffer;

@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 
-import { RookeryError } from '../core/errors.js';
+import { RookeryError } from '../../core/errors.js';
 import { certificateNames, includesName, isHostName } from './certificate-names.js';
-import type { TlsCredentials } from './tls-credentials.js';
+import type { TlsCredentials } from './credentials.js';
 
 /** Where a socket goes. */
 export type Destination = { readonly path: string } | { readonly host: string; readonly port: number };

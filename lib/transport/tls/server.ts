@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
-import { RookeryError } from '../core/errors.js';
-import type { ClientHello } from '../wire/hello.js';
+import { RookeryError } from '../../core/errors.js';
+import type { ClientHello } from '../../wire/hello.js';
 import { certificateNames, includesName } from './certificate-names.js';
-import type { TlsCredentials } from './tls-credentials.js';
-import { tlsFailure } from './tls-failure.js';
-import { tlsProblem } from './tls-options.js';
+import type { TlsCredentials } from './credentials.js';
+import { tlsFailure } from './failure.js';
+import { tlsProblem } from './options.js';
 
 /** TLS at the accepting end. */
 export class ServerTls {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
-import { RookeryError, type Reason } from '../core/errors.js';
+import { RookeryError, type Reason } from '../../core/errors.js';
 
 type Failure = readonly [reason: Reason, why: string];
 
