@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { ServiceInstance } from '../../lib/core/instance.js';
 import { seededRng } from '../../lib/core/random.js';
 import { RegistryPattern } from '../../lib/embedded/registry-protocol.js';
+import { RegistryServer } from '../../lib/embedded/registry-server.js';
 import { bundle, type Bundle } from '../unit/embedded/support/bundle.js';
 import { dataFolder } from '../unit/embedded/support/data-folder.js';
 import { directLink, type DirectLink } from '../unit/embedded/support/direct-link.js';
@@ -122,3 +123,18 @@ class Writer {
 function revisionOf({ instanceId, metadata }: ServiceInstance): [string, string] {
   return [instanceId, metadata['revision']!];
 }
+
+it(
+  'keeps its folder while it stands still, and leaves it to the next one when it is killed',
+  { timeout: 30_000 },
+  async () => {
+    const dataDir = dataFolder();
+    registry = await RegistryProcess.start(script.script, { dataDir });
+    registry.child.kill('SIGSTOP');
+    const second = new RegistryServer({ port: 0, dataDir });
+    await expect(second.listen()).rejects.toMatchObject({ reason: 'DATA_DIR_UNUSABLE' });
+    await registry.kill();
+    await second.listen();
+    await second.close();
+  },
+);
