@@ -28,7 +28,10 @@ export interface TransportLimits extends WireLimits {
   minFrameBytesPerSecond: number;
   /** PINGs of one peer. @default 100 @range 1–1,000,000 */
   maxPingsPerSecond: number;
-  /** Cancelled calls of one connection, as long as they are more than half of its calls. @default 1000 @range 1–1,000,000 */
+  /**
+   * Calls that one connection takes back before they have answered anything, and not for their deadline, as long as they are more than half
+   * of its calls. @default 500 @range 1–1,000,000
+   */
   maxCancelsPerSecond: number;
   /**
    * Frames of one peer that lead to nothing: for calls that are not there, unknown extensions, answers nobody asked for, credit of
@@ -73,7 +76,7 @@ export const TRANSPORT_LIMITS: Readonly<TransportLimits> = {
   frameTimeoutMs: 10_000,
   minFrameBytesPerSecond: 64 * 1024,
   maxPingsPerSecond: 100,
-  maxCancelsPerSecond: 1_000,
+  maxCancelsPerSecond: 500,
   maxIdleFramesPerSecond: 10_000,
   maxInFlightPerConnection: 1_024,
   maxInFlight: 8_192,

@@ -7,7 +7,15 @@ import { checkFrame } from '../wire/check-frame.js';
 import type { Codec } from '../wire/codec.js';
 import type { Failure } from '../wire/error-body.js';
 import { uint32 } from '../wire/frame-decoder.js';
-import { FIRST_OPTIONAL_TYPE, Flag, FrameType, GoawayCode, MAX_CALL_ID, NO_LAST_CALL } from '../wire/frame.js';
+import {
+  CancelCode,
+  FIRST_OPTIONAL_TYPE,
+  Flag,
+  FrameType,
+  GoawayCode,
+  MAX_CALL_ID,
+  NO_LAST_CALL,
+} from '../wire/frame.js';
 import { malformed } from '../wire/metadata-block.js';
 import { goawayCode, writeGoaway } from './connection-end.js';
 import { correlationId } from './correlation-id.js';
@@ -23,6 +31,9 @@ import { BUSY, cancelledBy, LEAVING, noHandler, NO_ROOM } from './refusals.js';
 import { ReplyWriter } from './reply-writer.js';
 import type { Peer, ServerConnectionContext } from './server-connection-context.js';
 import { ServerHandshake } from './server-handshake.js';
+
+/** By how much a caller's deadline may pass before this end's. */
+const DEADLINE_SLACK_MS = 100;
 
 type State = 'handshake' | 'ready' | 'refusing' | 'closed';
 
@@ -296,10 +307,13 @@ export class ServerConnection implements FrameSocketOwner {
   }
 
   private onCancel(code: number, callId: number): void {
-    this.guard.onCancel(this.link.lastReadAtMs, this.link.silentForMs);
+    const { guard, link } = this;
     const call = this.calls.get(callId);
-    if (call !== undefined) return this.cancelCall(call, cancelledBy(code));
-    this.guard.onIdleFrame(this.link.lastReadAtMs, this.link.silentForMs);
+    if (call === undefined) return guard.onIdleFrame(link.lastReadAtMs, link.silentForMs);
+    const isForDeadline = code === CancelCode.DEADLINE && call.deadlineAtMs - link.lastReadAtMs < DEADLINE_SLACK_MS;
+    // Who has read a value, or waited as long as he said, is no flooder.
+    if (!call.isStreaming && !isForDeadline) guard.onCancel(link.lastReadAtMs, link.silentForMs);
+    this.cancelCall(call, cancelledBy(code));
   }
 
   /** What comes back was sent before, so credit never grows beyond the window; a stream that has ended needs none. */

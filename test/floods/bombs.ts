@@ -16,7 +16,7 @@ const HEAP_MB = 128;
 const LEAST_TRIES = 5;
 const MOST_TRIES = 25;
 /** Of one body of up to 4 MB that is within the limits: for so long nobody else is served. */
-const READ_WITHIN_MS = 150;
+const READ_WITHIN_MS = 250;
 
 let server: Flooded;
 

@@ -17,6 +17,7 @@ class Flood {
   lives = [];
   tails = [];
   isOver = false;
+  lastStopAtMs = 0;
 
   constructor(plan) {
     this.plan = plan;
@@ -25,7 +26,6 @@ class Flood {
   run() {
     const { connections, forMs, rampMs = 0 } = this.plan;
     this.startedAt = performance.now();
-    this.startedAtEpochMs = Date.now();
     this.cpuBefore = process.cpuUsage();
     return new Promise((resolve) => {
       this.finish = () => this.end(resolve);
@@ -82,7 +82,7 @@ class Flood {
     resolve({
       cpuMs: (user + system) / 1_000,
       tookMs,
-      startedAtMs: this.startedAtEpochMs,
+      lastStopAtMs: this.lastStopAtMs,
       ...{ opened, standing, cut, unreached, bytesWritten, bytesRead, batches, lives, ages, tails },
     });
   }
@@ -134,8 +134,14 @@ class Line {
     this.flood.bytesRead += chunk.length;
     if (this.tail) this.tail = Buffer.concat([this.tail, chunk.subarray(-TAIL_BYTES)]).subarray(-TAIL_BYTES);
     if (this.floodingSince === undefined && this.bytesRead >= awaitBytes) this.begin();
-    if (this.bytesRead >= stopAfterBytes) this.socket.pause();
+    if (this.bytesRead >= stopAfterBytes) this.stop();
     if (this.bytesRead >= this.answeredAt) this.pour(this.flood.plan.batch);
+  }
+
+  /** Reads no more. */
+  stop() {
+    this.socket.pause();
+    this.flood.lastStopAtMs = Date.now();
   }
 
   begin() {

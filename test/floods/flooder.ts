@@ -39,8 +39,8 @@ export interface FloodPlan {
 export interface FloodReport {
   cpuMs: number;
   tookMs: number;
-  /** Wall clock. */
-  startedAtMs: number;
+  /** When the last of its connections stopped reading, by the wall clock; 0 where none did. */
+  lastStopAtMs: number;
   opened: number;
   /** Connections the server closed, and for how long each had flooded by then (or been open, where it never began), in ms. */
   cut: number;

@@ -1,9 +1,10 @@
 import { RookeryClient, staticRegistry, type RookeryError } from '../../lib/index.js';
 import type { RookeryClientOptions } from '../../lib/microservice/rookery-options.js';
+import { atScale } from './scale.js';
 
 /** Calls a second. */
 const RATE = 400;
-const WARM_UP_CALLS = 4_000;
+const WARM_UP_CALLS = atScale(4_000, 2_000);
 const NEWCOMER_EVERY_MS = 100;
 
 /** How some calls went. */
@@ -39,7 +40,7 @@ export class Honest {
     for (let index = 0; index < 20; index++) await this.visit();
   }
 
-  /** Calls until `until` resolves, and at least `leastMs`. @param every how often a newcomer comes; none where it is not said */
+  /** Calls until `until` resolves, and at least for `leastMs`. */
   async watch(leastMs: number, until: Promise<unknown> = Promise.resolve()): Promise<Watch> {
     let isOver = false;
     const startedAt = performance.now();

@@ -37,7 +37,7 @@ export function largeFrameFloods(): void {
           callIdAt: 8,
           batches: calls,
           staysMs: 2_000,
-          forMs: 20_000,
+          forMs: 40_000,
         },
       });
       expectAllServed(siege);
@@ -54,6 +54,7 @@ export function largeFrameFloods(): void {
         plan: {
           addresses: ADDRESSES,
           connections,
+          rampMs: 2_000,
           opening: greeting(),
           awaitBytes: GREETED_BYTES,
           lead: partOfCall(BODY_BYTES, BODY_BYTES),

@@ -26,15 +26,15 @@ function stopReading(name: string, streams: number, streamWindowBytes: number, s
       awaitBytes: GREETED_BYTES,
       lead: numbered(streams, (id) => call('dump', id)),
       stopAfterBytes,
-      forMs: CUT_BOUND_MS + 1_000,
+      forMs: CUT_BOUND_MS + 3_000,
     },
   });
 }
 
-/** For how long each reader was borne with, from the start. */
+/** When each reader was cut, in ms since the last of them stopped. */
 function cutsMs({ flood, after }: Siege): number[] {
   const cut = after.partings.filter(({ reason }) => reason === 'CONNECTION_LOST');
-  return cut.map(({ atMs }) => atMs - flood.startedAtMs);
+  return cut.map(({ atMs }) => atMs - flood.lastStopAtMs);
 }
 
 export function readerFloods(): void {

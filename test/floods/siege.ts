@@ -2,6 +2,7 @@ import { Flooded, type FloodedSetup, type ServerReport } from './flooded.js';
 import { Flooder, type FloodPlan, type FloodReport } from './flooder.js';
 import { Honest, type Watch } from './honest.js';
 import { calmMachine, othersSince } from './machine.js';
+import { atScale } from './scale.js';
 import { tabulate } from './table.js';
 
 /** One flood against one server. */
@@ -36,8 +37,8 @@ export interface Siege {
 }
 
 /** Before the flood, and the least time of it, in ms. */
-const CALM_MS = 1_500;
-const FLOODED_MS = 2_500;
+const CALM_MS = atScale(1_500, 800);
+const FLOODED_MS = atScale(2_500, 1_500);
 
 /**
  * Server, flooder and honest clients are three processes on as few as two cores: below this, what an honest call waits is the scheduler's

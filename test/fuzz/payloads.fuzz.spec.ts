@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -18,7 +20,7 @@ import { asFinding, keptBytes, repeat } from './support/corpus.js';
 import { Dice } from './support/draw.js';
 import { NaiveMsgpack } from './support/naive-msgpack.js';
 import { readJsonNaively } from './support/naive-json.js';
-import { assertPrototypesUntouched, typed, withoutStacks } from './support/oracles.js';
+import { assertPrototypesUntouched, cpuMs, typed, withoutStacks } from './support/oracles.js';
 import { fuzzPlan, Reached, report } from './support/plan.js';
 import { leastCut } from './support/shrink.js';
 
@@ -30,6 +32,8 @@ interface Format {
   name: string;
   /** With its usual limits, and with tight ones. */
   codecs: readonly [Codec, Codec];
+  /** Writes one value in one way, whatever it wrote before. */
+  plain: Codec;
   /** Throws where a body is to be refused. */
   readNaively(bytes: Buffer, limits: DecodeLimits): unknown;
   tokens: readonly Buffer[];
@@ -41,6 +45,7 @@ const FORMATS: Format[] = [
   {
     name: 'msgpack',
     codecs: [msgpackCodec(), msgpackCodec(TIGHT)],
+    plain: msgpackCodec({ rows: false }),
     readNaively: (bytes, limits) => NaiveMsgpack.decode(bytes, limits),
     tokens: MSGPACK_TOKENS,
     values: msgpackValue,
@@ -49,6 +54,7 @@ const FORMATS: Format[] = [
   {
     name: 'json',
     codecs: [jsonCodec(), jsonCodec(TIGHT)],
+    plain: jsonCodec(),
     readNaively: readJsonNaively,
     tokens: JSON_TOKENS,
     values: jsonValue,
@@ -58,7 +64,7 @@ const FORMATS: Format[] = [
 
 type Verdict = 'read' | 'refused';
 
-function check({ codecs, readNaively }: Format, body: Buffer, isTight: boolean): Verdict {
+function check({ codecs, plain, readNaively }: Format, body: Buffer, isTight: boolean): Verdict {
   const [codec, limits] = isTight ? [codecs[1], TIGHT] : [codecs[0], DECODE_LIMITS];
   const expected = attempt(() => readNaively(body, limits));
   // From the middle of a larger buffer, as bodies are.
@@ -74,7 +80,7 @@ function check({ codecs, readNaively }: Format, body: Buffer, isTight: boolean):
     return 'refused';
   }
   if (!expected.isRead) throw new Error('it was read, and is to be refused');
-  compare(codecs[0], value, expected.value);
+  compare(plain, value, expected.value);
   return 'read';
 }
 
@@ -82,9 +88,14 @@ function check({ codecs, readNaively }: Format, body: Buffer, isTight: boolean):
 function compare(codec: Codec, value: unknown, expected: unknown): void {
   if (value === undefined) throw new Error('undefined was read');
   const bytes = encoded(codec, value);
-  if (!bytes.equals(encoded(codec, expected))) throw new Error('it was read as something else');
-  const again = encoded(codec, codec.decode(bytes, 0, bytes.length));
-  if (!again.equals(bytes)) throw new Error('what was read does not arrive as it is');
+  if (isOther(bytes, encoded(codec, expected), value, expected)) throw new Error('it was read as something else');
+  const again = codec.decode(bytes, 0, bytes.length);
+  if (isOther(encoded(codec, again), bytes, again, value)) throw new Error('what was read does not arrive as it is');
+}
+
+/** Bytes are compared sooner than values; but a NaN is written in one of many ways. */
+function isOther(bytes: Buffer, wanted: Buffer, value: unknown, expected: unknown): boolean {
+  return !bytes.equals(wanted) && !isDeepStrictEqual(value, expected);
 }
 
 function attempt(read: () => unknown): { isRead: boolean; value: unknown } {
@@ -118,10 +129,10 @@ describe.each(FORMATS)('Bodies in $name, fuzzed', (format) => {
   it('are read as the specification says or refused, within moments, and nothing else', () => {
     const plan = fuzzPlan(`${format.name} bodies`, format.runs);
     const reached = new Reached(['read', 'refused']);
-    const bodies = new BodyMaker(seedBodies(format.codecs[0], format.values, plan.seed), format.tokens);
+    const bodies = new BodyMaker(seedBodies(format.codecs[0], format.values), format.tokens);
     const dice = new Dice();
     const startMs = performance.now();
-    let slowestMs = 0;
+    let slowest = { ms: 0, body: Buffer.alloc(0), isTight: false };
     withoutStacks(() => {
       for (let index = 0; index < plan.runs; index++) {
         const seed = plan.seed + index;
@@ -134,12 +145,15 @@ describe.each(FORMATS)('Bodies in $name, fuzzed', (format) => {
         } catch (cause) {
           throw failure(format, seed, body, cause as Error);
         }
-        slowestMs = Math.max(slowestMs, performance.now() - beganMs);
+        const ms = performance.now() - beganMs;
+        if (ms > slowest.ms) slowest = { ms, body: Buffer.from(body), isTight };
       }
     });
     report(plan, performance.now() - startMs, reached);
     assertPrototypesUntouched();
-    expect(slowestMs).toBeLessThan(250);
+    // What a busy machine kept waiting is quick when it is read again.
+    const again = [1, 2, 3].map(() => cpuMs(() => void check(format, slowest.body, slowest.isTight)));
+    expect(Math.min(slowest.ms, ...again), slowest.body.toString('hex')).toBeLessThan(250);
     if (plan.isWhole) expect(reached.missing).toEqual([]);
   }, 3_600_000);
 

@@ -1,7 +1,7 @@
 import type { DecodeLimits } from '../decode-limits.js';
 import { uint32 } from '../frame-decoder.js';
 import { NO_BYTES as NO_KEY, ReadShape } from './read-shape.js';
-import { keyBytes, readKey, ReadShapes } from './read-shapes.js';
+import { keyBytes, MAX_KEYS, readKey, ReadShapes } from './read-shapes.js';
 import { readFloat32, readFloat64, readTimestamp } from './read-scalars.js';
 import { readText } from './read-text.js';
 import { RowsReader } from './rows-reader.js';
@@ -42,6 +42,7 @@ export class MsgpackDecoder {
     this.depth = 0;
     this.nodes = 1;
     this.top = 0;
+    this.shapes.beginBody();
     try {
       const value = this.read();
       if (this.at !== end) throw undecodable(`${end - this.at} bytes follow the value`);
@@ -281,6 +282,7 @@ export class MsgpackDecoder {
 
   /** The keys of a shape. */
   private readShape(count: number): ReadShape {
+    if (count > MAX_KEYS) throw undecodable(`its rows name a shape of more than ${MAX_KEYS} keys`);
     this.count(count, count);
     let shape = this.shapes.empty;
     for (let index = 0; index < count; index++) {

@@ -4,15 +4,17 @@ const USES_BEFORE_CODE = 24;
 const MAX_CODED_KEYS = 64;
 
 export const NO_BYTES = new Uint8Array();
+const NO_CHILDREN: readonly ReadShape[] = [];
 
 type Build = (values: readonly unknown[], at: number) => object;
 
 /** The keys of an object, in order. */
 export class ReadShape {
   readonly size: number;
-  readonly children: ReadShape[] = [];
+  children: readonly ReadShape[] = NO_CHILDREN;
   latest: ReadShape | undefined;
-  nextChild = 0;
+
+  private nextChild = 0;
 
   private build: Build | undefined;
   private keyList: readonly string[] | undefined;
@@ -41,8 +43,15 @@ export class ReadShape {
     return this.build === undefined ? this.createByKey(values, at) : this.build(values, at);
   }
 
+  /** One more key may follow; of too many, the one that was adopted first is forgotten. */
+  adopt(child: ReadShape, maxChildren: number): void {
+    if (this.children === NO_CHILDREN) this.children = [child];
+    else (this.children as ReadShape[])[this.nextChild % maxChildren] = child;
+    this.nextChild++;
+  }
+
   clear(): void {
-    this.children.length = 0;
+    this.children = NO_CHILDREN;
     this.latest = undefined;
     this.nextChild = 0;
   }

@@ -6,11 +6,13 @@ import { truncated, undecodable } from './undecodable.js';
 /** Shapes known in all; beyond it they are forgotten and learnt anew, so a peer that makes them up costs a bounded amount. */
 const MAX_NODES = 4_096;
 const MAX_CHILDREN = 32;
+/** Shapes that one body may add to them: more are made up, or dictionaries. */
+const MAX_LEARNT = 512;
 /** As many are compared before a string is made of the key. */
 const FEW_CHILDREN = 4;
 const ROOTS = 64;
 /** What has more keys, or longer ones, is a dictionary and not worth remembering. */
-const MAX_KEYS = 64;
+export const MAX_KEYS = 64;
 const MAX_KEY_BYTES = 64;
 
 /**
@@ -22,6 +24,11 @@ export class ReadShapes {
   readonly empty = new ReadShape('', NO_BYTES, undefined);
   private readonly roots = new Array<ReadShape | undefined>(ROOTS).fill(undefined);
   private nodes = 0;
+  private learnt = 0;
+
+  beginBody(): void {
+    this.learnt = 0;
+  }
 
   /**
    * From the shape of the keys so far to the one that has the key at `at` too, whose `encoded` tells how long the key is there.
@@ -49,15 +56,16 @@ export class ReadShapes {
       if (children[index]!.isAt(bytes, at, end)) return (parent.latest = children[index]);
     const key = readKey(bytes, at, end);
     const next = at + keyBytes(bytes, at);
-    if (parent.size === MAX_KEYS || next - at > MAX_KEY_BYTES) return undefined;
+    if (parent.size === MAX_KEYS || next - at > MAX_KEY_BYTES || this.learnt === MAX_LEARNT) return undefined;
     // Keys that begin alike take long to compare; the string is there by now.
     for (let index = few; index < children.length; index++) {
       const child = children[index]!;
       if (child.key === key && child.encoded.length === next - at) return (parent.latest = child);
     }
+    this.learnt++;
     if (++this.nodes > MAX_NODES) this.forget();
     const child = new ReadShape(key, new Uint8Array(bytes.subarray(at, next)), parent);
-    parent.children[parent.nextChild++ % MAX_CHILDREN] = child;
+    parent.adopt(child, MAX_CHILDREN);
     return (parent.latest = child);
   }
 

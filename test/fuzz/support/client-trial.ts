@@ -11,11 +11,11 @@ import {
 } from './client-commands.js';
 import { ClientModel } from './client-model.js';
 import { ClientRig } from './client-rig.js';
+import { floodOf } from './flood.js';
 import { settled } from './memory-socket.js';
 import { LIMITS, SECRETS } from './server-rig.js';
 import { sorted, Transcript } from './transcript.js';
 
-const FLOOD = 12_000;
 const STALL_MS = LIMITS.frameTimeoutMs + 2_000;
 const NO_LAST_CALL = 0xffff_ffff;
 const BUSY = { surelyOpenMs: 4_900, surelyGoneMs: 6_300 };
@@ -157,7 +157,7 @@ export class ClientTrial {
       case 'odd':
         return ODD_SERVER_FRAMES[command.how];
       case 'flood':
-        return Buffer.concat(Array.from({ length: FLOOD }, () => frame(FrameType[command.type])));
+        return floodOf(command.type, model.nowMs);
       case 'stall':
         return frame(FrameType.PING).subarray(0, 7);
       case 'cancel':

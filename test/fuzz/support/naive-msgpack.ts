@@ -148,9 +148,13 @@ export class NaiveMsgpack {
   private readRows(data: Buffer): unknown {
     const within = new NaiveMsgpack(data, this.limits);
     const values = within.take(within.uint(4));
-    const shapes = Array.from({ length: within.uint(1) }, () =>
-      Array.from({ length: within.uint(1) }, () => within.key()),
-    );
+    const counted = () => {
+      const count = within.uint(1);
+      this.nodes += count;
+      if (this.nodes > this.limits.maxNodes) throw new Error('too much');
+      return count;
+    };
+    const shapes = Array.from({ length: counted() }, () => Array.from({ length: counted() }, () => within.key()));
     const reader = new NaiveMsgpack(values, this.limits);
     const rows = { shapes, text: '', rest: data.subarray(within.at) };
     Object.assign(reader, { rows, depth: this.depth, nodes: this.nodes });

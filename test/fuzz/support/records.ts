@@ -52,7 +52,7 @@ const TELLING: readonly unknown[] = [
 export class RecordMaker {
   private readonly values: readonly unknown[];
 
-  constructor(seed: number) {
+  constructor() {
     const anything = fc.anything({
       withBigInt: true,
       withDate: true,
@@ -60,7 +60,7 @@ export class RecordMaker {
       withNullPrototype: true,
       withSparseArray: true,
     });
-    this.values = fc.sample(anything, { seed, numRuns: 1_000 });
+    this.values = fc.sample(anything, { seed: 1, numRuns: 1_000 });
   }
 
   value(draw: Draw): unknown {

@@ -185,6 +185,7 @@ const preface = fc.record({
 });
 const greeting: fc.Arbitrary<ServerCommand[]> = fc.oneof<fc.Arbitrary<ServerCommand[]>[]>(
   fc.record({ do: fc.constant('hello' as const), how: names(HELLOS) }).map((hello) => [hello]),
+  fc.constant([{ do: 'hello', how: 'keyed' }]),
   auth.map((auth) => [{ do: 'hello', how: 'keyed' }, auth]),
   auth.map((auth) => [auth]),
   serverCommand.map((command) => [command]),
@@ -193,7 +194,7 @@ const greeting: fc.Arbitrary<ServerCommand[]> = fc.oneof<fc.Arbitrary<ServerComm
 
 /** How a connection begins where it does not begin well. */
 export const strangeOpening: fc.Arbitrary<ServerCommand[]> = fc
-  .tuple(preface, fc.array(greeting, { maxLength: 2 }))
+  .tuple(preface, fc.array(greeting, { minLength: 1, maxLength: 3 }))
   .map(([preface, rest]) => [preface, ...rest.flat()]);
 
 /** Rare, for they are costly: more than a peer may, and a frame that never becomes whole. */

@@ -1,6 +1,7 @@
 import { SharedSecret } from '../../../lib/wire/auth.js';
 import { FrameType, PREFACE } from '../../../lib/wire/frame.js';
 import { frame, u32, type Frame } from '../../wire/support/raw-peer.js';
+import { floodOf } from './flood.js';
 import { settled } from './memory-socket.js';
 import { typed } from './oracles.js';
 import { callBytes, HELLOS, ODD_FRAMES, type ServerCommand } from './server-commands.js';
@@ -8,7 +9,6 @@ import { ServerModel } from './server-model.js';
 import { LIMITS, SECRETS, ServerRig } from './server-rig.js';
 import { sorted, Transcript } from './transcript.js';
 
-const FLOOD = 12_000;
 const IDLE = { asksAfterMs: 19_990, surelyOpenMs: 24_900, surelyGoneMs: 26_300 };
 const BUSY = { asksAfterMs: 2_990, surelyOpenMs: 4_900, surelyGoneMs: 6_300 };
 
@@ -132,7 +132,7 @@ export class ServerTrial {
       case 'odd':
         return ODD_FRAMES[command.how];
       case 'flood':
-        return Buffer.concat(Array.from({ length: FLOOD }, () => frame(FrameType[command.type])));
+        return floodOf(command.type, model.nowMs);
       case 'stall':
         return frame(FrameType.PING).subarray(0, 7);
       case 'complete':

@@ -82,6 +82,21 @@ describe('a peer that sends what leads to nothing', () => {
     expect(acceptor.inFlight).toBeLessThanOrEqual(51);
   });
 
+  it('is not cut for streams it leaves after a value, nor for calls whose deadline has passed', async () => {
+    const { acceptor, port } = await serve(
+      { stream: () => numbers(), wait: () => new Promise(() => undefined) },
+      { limits: { maxCancelsPerSecond: 5 } },
+    );
+    const peer = await (await rawClient(port)).greet();
+    for (let id = 1; id <= 10; id++) peer.send(request(id, 'stream'));
+    await eventually(() => new Set(peer.frames.map(({ callId }) => callId)).size > 10);
+    for (let id = 1; id <= 10; id++) peer.send(frame(FrameType.CANCEL, { callId: id }));
+    for (let id = 11; id <= 20; id++)
+      peer.send(request(id, 'wait', undefined, 90), frame(FrameType.CANCEL, { callId: id, code: 1 }));
+    await peer.settled();
+    expect(acceptor.refusals).toEqual({});
+  });
+
   it('is not cut where most of its calls are not cancelled', async () => {
     const { port } = await serve(
       { echo: (data) => data },

@@ -126,8 +126,8 @@ describe('what costs too much is refused at once', () => {
     ['an array of a million', hex('dd 000f4240', million), /more than 100000 values/],
     ['a million rows', rows(`dd 000f4240 ${million}`, SHAPE_A), /more than 100000 values/],
     [
-      'rows of 250 values each',
-      rows(`dc 03e8 ${`c100${'01'.repeat(250)}`.repeat(1_000)}`, `01 fa ${'a0'.repeat(250)}`),
+      'rows of 64 values each',
+      rows(`dc 07d0 ${`c100${'01'.repeat(64)}`.repeat(2_000)}`, `01 40 ${'a0'.repeat(64)}`),
       /more than 100000 values/,
     ],
     ['4 billion rows', rows('dd ffffffff', SHAPE_A), /ends in the middle/],
@@ -137,13 +137,14 @@ describe('what costs too much is refused at once', () => {
       /more than 100000 values/,
     ],
     [
-      'rows again and again, each naming 255 shapes of 255 keys that no value has',
+      'rows again and again, each naming 255 shapes of 64 keys that no value has',
       Buffer.concat([
         hex('9a'),
-        ...Array.from({ length: 10 }, () => rows('c0', `ff ${`ff ${'a0'.repeat(255)}`.repeat(255)}`)),
+        ...Array.from({ length: 10 }, () => rows('c0', `ff ${`40 ${'a0'.repeat(64)}`.repeat(255)}`)),
       ]),
       /more than 100000 values/,
     ],
+    ['rows that name a shape of 65 keys', rows('c0', `01 41 ${'a0'.repeat(65)}`), /more than 64 keys/],
     ['rows nested too deep', rows('91'.repeat(70), '00'), /deeper than 64/],
     ['rows of rows nested too deep', rows('c100'.repeat(70), SHAPE_A), /deeper than 64/],
   ];
