@@ -19,6 +19,11 @@ const nest11 = Object.fromEntries(
   ]),
 );
 
+/** What loads the machine, or measures what others' load would spoil: after everything else, one file at a time. */
+const LOUD = ['test/{faults,floods,leaks}/**/*.spec.ts'];
+const FUZZ = ['test/fuzz/**/*.spec.ts'];
+const env = { ROOKERY_EXPECTED_NEST: '12', XDG_CACHE_HOME };
+
 export default defineConfig({
   test: {
     reporters: ['default', new TallyReporter()],
@@ -28,7 +33,8 @@ export default defineConfig({
         test: {
           name: 'nest12',
           include: ['test/**/*.spec.ts'],
-          env: { ROOKERY_EXPECTED_NEST: '12', XDG_CACHE_HOME },
+          exclude: ['**/node_modules/**', ...LOUD, ...FUZZ],
+          env,
         },
       },
       {
@@ -37,9 +43,11 @@ export default defineConfig({
         test: {
           name: 'nest11',
           include: ['test/{e2e,microservice}/**/*.spec.ts'],
-          env: { ROOKERY_EXPECTED_NEST: '11', XDG_CACHE_HOME },
+          env: { ...env, ROOKERY_EXPECTED_NEST: '11' },
         },
       },
+      { oxc, test: { name: 'fuzz', include: FUZZ, env, sequence: { groupOrder: 1 } } },
+      { oxc, test: { name: 'loud', include: LOUD, env, fileParallelism: false, sequence: { groupOrder: 2 } } },
     ],
   },
 });
