@@ -52,11 +52,19 @@ export const ERROR_CATALOGUE = {
   PEER_MISSING: ['FAILED_PRECONDITION', 'never-sent', 'an optional package is not installed'],
   INSECURE_BIND: ['FAILED_PRECONDITION', 'never-sent', 'a bind beyond loopback without authentication'],
   ADDRESS_IN_USE: ['FAILED_PRECONDITION', 'never-sent', 'the port to listen on is taken'],
-  DATA_DIR_UNUSABLE: ['FAILED_PRECONDITION', 'never-sent', 'the data folder of a registry is in use, or cannot be used'],
+  DATA_DIR_UNUSABLE: [
+    'FAILED_PRECONDITION',
+    'never-sent',
+    'the data folder of a registry is in use, or cannot be used',
+  ],
   LISTEN_FAILED: ['UNAVAILABLE', 'never-sent', 'the address to listen on cannot be bound'],
 
   REGISTRY_UNREACHABLE: ['UNAVAILABLE', 'never-sent', 'the registry does not answer'],
-  REGISTRY_DENIED: ['PERMISSION_DENIED', 'never-sent', 'the registry refuses the credentials, or what they are used for'],
+  REGISTRY_DENIED: [
+    'PERMISSION_DENIED',
+    'never-sent',
+    'the registry refuses the credentials, or what they are used for',
+  ],
   LEASE_LOST: ['NOT_FOUND', 'never-sent', 'the registry no longer knows the instance'],
   REGISTRY_FULL: ['RESOURCE_EXHAUSTED', 'never-sent', 'the registry holds as many instances as it may'],
   REGISTRY_READ_ONLY: ['UNAVAILABLE', 'never-sent', 'the registry cannot write to its disk, and takes no changes'],
@@ -72,7 +80,11 @@ export const ERROR_CATALOGUE = {
   CERTIFICATE_EXPIRED: ['UNAUTHENTICATED', 'never-sent', 'a certificate outside the time for which it is valid'],
   WRONG_INSTANCE: ['UNAVAILABLE', 'never-sent', 'another service or instance answers at the address'],
   CONNECTION_LOST: ['UNAVAILABLE', 'unknown', 'the connection ended, or went silent, before the reply'],
-  TOO_MANY_CONNECTIONS: ['RESOURCE_EXHAUSTED', 'never-sent', 'the instance, or one address there, has as many as it may'],
+  TOO_MANY_CONNECTIONS: [
+    'RESOURCE_EXHAUSTED',
+    'never-sent',
+    'the instance, or one address there, has as many as it may',
+  ],
   TOO_MANY_BYTES: ['RESOURCE_EXHAUSTED', 'unknown', 'a process holds as many bytes for its peers as it may'],
   PEER_FLOODED: ['RESOURCE_EXHAUSTED', 'unknown', 'a peer sent more of what only costs work than it may'],
   FRAME_TIMEOUT: ['DEADLINE_EXCEEDED', 'unknown', 'a frame took longer to arrive than it may'],
@@ -146,6 +158,19 @@ export class RookeryError extends Error {
   /** True for an error of any copy of this package in the process. */
   static is(error: unknown): error is RookeryError {
     return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[BRAND] === true;
+  }
+}
+
+/**
+ * Makes an error without a stack, which is most of its cost: for what a peer did wrong, as often as it likes, and nobody here reads.
+ */
+export function withoutStack<E extends Error>(make: () => E): E {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

@@ -19,6 +19,7 @@ import { ServerConnection } from './server-connection.js';
 import type { ServerConnectionContext } from './server-connection-context.js';
 import { tlsFailure } from './tls/failure.js';
 import type { ServerTls } from './tls/server.js';
+import { Turn } from './turn.js';
 
 export interface AcceptorOptions {
   self: Identity;
@@ -68,6 +69,7 @@ export class Acceptor {
       manifest: (maxBytes) => (manifest.length <= maxBytes ? manifest : encodeManifest(handlers.list, maxBytes)),
       wheel: this.wheel,
       budgets: new ServerBudgets(limits.maxBufferedBytes),
+      turn: new Turn(),
       verifyPeer: tls && ((hello, socket) => tls.verifyPeer(hello, socket)),
       takeSlot: (own) => this.slots.take(own, 1),
       freeSlot: () => this.freeSlot(),

@@ -8,8 +8,10 @@ export const SMALL_CREDIT_BYTES = 1_024;
 
 /** How many frames that lead to nothing a call counts for which has no handler, or comes beyond those in flight: about what it costs. */
 export const USELESS_CALL_WEIGHT = 4;
-/** The same of a call that cannot be read, or whose head is over a limit that its client could know. */
+/** The same of a call that cannot be read. */
 export const UNREADABLE_CALL_WEIGHT = 20;
+/** The same of a call whose head is over the limits, and may be large. */
+export const OVERSIZE_HEAD_WEIGHT = 100;
 
 const WINDOW_MS = 1_000;
 

@@ -6,6 +6,7 @@ import { FrameWriter } from '../wire/frame-writer.js';
 import { PREFACE } from '../wire/frame.js';
 import type { ByteHolder, ServerBudgets } from './byte-budget.js';
 import type { TransportLimits } from './limits.js';
+import type { Turn } from './turn.js';
 import { isSecuring, unlessTls } from './tls/failure.js';
 
 /** What a connection does with its socket's frames and its end. */
@@ -22,9 +23,6 @@ export interface FrameSocketOwner extends FrameSink {
 
 /** Beyond this much, a batch does not wait for the end of the tick. */
 const FLUSH_BYTES = 64 * 1024;
-
-/** However much a peer sends at once, after so many calls it is the others' turn. */
-const CALLS_PER_TURN = 128;
 
 /** Less than this is no silence. */
 const SILENCE_MS = 250;
@@ -46,7 +44,7 @@ export class FrameSocket implements ByteHolder {
   silenceEndsAtMs = 0;
 
   /** Calls that may still be taken from the peer in this turn of the event loop; counted by the owner. */
-  callsThisTurn = CALLS_PER_TURN;
+  callsThisTurn = 0;
   /** More waits for the peer than the send buffer is meant to hold. */
   isBackedUp = false;
 
@@ -72,6 +70,8 @@ export class FrameSocket implements ByteHolder {
     private readonly limits: TransportLimits,
     /** Of all connections of a server; a client bounds what it asks for. */
     private readonly budgets?: ServerBudgets,
+    /** Shared by all connections of a server; a client takes no calls. */
+    private readonly turn?: Turn,
   ) {
     this.writer = new FrameWriter(limits.maxHelloBytes);
     this.decoder = new FrameDecoder(owner, limits.maxHelloBytes);
@@ -265,10 +265,12 @@ export class FrameSocket implements ByteHolder {
   /** A chunk, or what was left of the last one. */
   private decode(chunk: Buffer | undefined): void {
     const { decoder } = this;
-    this.callsThisTurn = CALLS_PER_TURN;
+    const allowance = this.turn?.allowance ?? 0;
+    this.callsThisTurn = allowance;
     try {
       if (chunk === undefined) decoder.goOn();
       else decoder.push(chunk);
+      this.turn?.took(allowance - this.callsThisTurn);
       if (this.arrivingBytes > 0 || decoder.partialBytes > 0) this.countArriving();
     } catch (error) {
       decoder.stop();

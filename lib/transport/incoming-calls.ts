@@ -5,7 +5,13 @@ import type { Codec } from '../wire/codec.js';
 import type { Failure } from '../wire/error-body.js';
 import { CancelCode, Flag, MAX_CALL_ID } from '../wire/frame.js';
 import { malformed } from '../wire/metadata-block.js';
-import { SMALL_CREDIT_BYTES, UNREADABLE_CALL_WEIGHT, USELESS_CALL_WEIGHT, type FloodGuard } from './flood-guard.js';
+import {
+  OVERSIZE_HEAD_WEIGHT,
+  SMALL_CREDIT_BYTES,
+  UNREADABLE_CALL_WEIGHT,
+  USELESS_CALL_WEIGHT,
+  type FloodGuard,
+} from './flood-guard.js';
 import type { FrameSocket } from './frame-socket.js';
 import type { Handler } from './handlers.js';
 import { awaitsReader, IncomingCall } from './incoming-call.js';
@@ -176,7 +182,7 @@ export class IncomingCalls {
   private refuseHead(callId: number, error: RookeryError): void {
     if (error.outcome !== 'refused') throw error;
     if (callId > this.lastId) this.lastId = callId;
-    this.refuseUseless(callId, error, UNREADABLE_CALL_WEIGHT);
+    this.refuseUseless(callId, error, OVERSIZE_HEAD_WEIGHT);
   }
 
   /** Where it is the process that is busy, its callers may not know; they cost something all the same. */

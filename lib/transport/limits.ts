@@ -35,9 +35,8 @@ export interface TransportLimits extends WireLimits {
   maxCancelsPerSecond: number;
   /**
    * Frames of one peer that lead to nothing: for calls that are not there, unknown extensions, answers nobody asked for, credit of
-   * under 1 KiB. A call without a handler, or beyond those in flight, counts as 4, one that cannot be read, or has a head over the
-   * limits, as 20.
-   * @default 10000 @range 100–1,000,000
+   * under 1 KiB. A call without a handler, or beyond those in flight, counts as 4, one that cannot be read as 20, one with
+   * a head over the limits as 100. @default 10000 @range 100–1,000,000
    */
   maxIdleFramesPerSecond: number;
   /** Calls one connection may have running here; a slot is free when the handler ends. @default 1024 @range 1–65,535 */

@@ -6,6 +6,7 @@ import type { ServerBudgets } from './byte-budget.js';
 import type { Handlers } from './handlers.js';
 import type { KeepAliveTimes } from './keep-alive.js';
 import type { TransportLimits } from './limits.js';
+import type { Turn } from './turn.js';
 import type { ServerConnection } from './server-connection.js';
 import type { ServerHandshakeOptions } from './server-handshake.js';
 
@@ -28,6 +29,7 @@ export interface ServerConnectionContext extends ServerHandshakeOptions {
   readonly wheel: TimerWheel;
   readonly keepAlive: KeepAliveTimes;
   readonly budgets: ServerBudgets;
+  readonly turn: Turn;
   /** Checks a hello against the certificate of whoever sent it. @returns its names @throws RookeryError */
   verifyPeer?: ((hello: ClientHello, socket: Socket) => readonly string[]) | undefined;
   /** Takes one of the process's slots for a running call, for a connection that has so many; false where none is left for it. */

@@ -43,7 +43,7 @@ export class ServerConnection implements FrameSocketOwner {
     socket: Socket,
     private readonly context: ServerConnectionContext,
   ) {
-    this.link = new FrameSocket(socket, this, context.transportLimits, context.budgets);
+    this.link = new FrameSocket(socket, this, context.transportLimits, context.budgets, context.turn);
     this.guard = new FloodGuard(context.transportLimits);
     this.handshake = new ServerHandshake(context, (hello) => context.verifyPeer?.(hello, socket) ?? []);
     this.keepAlive = new KeepAlive(this.link, context.wheel, context.keepAlive, () =>

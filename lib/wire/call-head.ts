@@ -1,4 +1,4 @@
-import { RookeryError } from '../core/errors.js';
+import { RookeryError, withoutStack } from '../core/errors.js';
 import type { Metadata } from '../core/metadata.js';
 import { uint32 } from './frame-decoder.js';
 import { Flag, type WireLimits } from './frame.js';
@@ -87,11 +87,8 @@ function overLimit(
   bytes: number,
   limit: number,
 ): RookeryError {
-  return new RookeryError(
-    reason,
-    `the ${what} takes ${bytes} bytes and the instance accepts ${limit}; send less, or raise its limits`,
-    { outcome: 'refused' },
-  );
+  const message = `the ${what} takes ${bytes} bytes and the instance accepts ${limit}; send less, or raise its limits`;
+  return withoutStack(() => new RookeryError(reason, message, { outcome: 'refused' }));
 }
 
 function invalidPattern(pattern: string, limits: WireLimits): RookeryError {

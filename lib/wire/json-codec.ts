@@ -1,4 +1,4 @@
-import { RookeryError } from '../core/errors.js';
+import { RookeryError, withoutStack } from '../core/errors.js';
 import type { Codec } from './codec.js';
 import type { FrameWriter } from './frame-writer.js';
 import { DECODE_LIMITS, isForbiddenKey, type DecodeLimits } from './decode-limits.js';
@@ -68,7 +68,8 @@ function refuseForbidden(key: string, value: unknown): unknown {
 }
 
 function invalid(why: string, cause?: unknown): RookeryError {
-  return new RookeryError('DECODE_FAILED', `the body is not JSON that this end takes: ${why}`, { cause });
+  const message = `the body is not JSON that this end takes: ${why}`;
+  return withoutStack(() => new RookeryError('DECODE_FAILED', message, { cause }));
 }
 
 function encodeFailed(why: string, cause?: unknown): RookeryError {

@@ -1,4 +1,4 @@
-import { RookeryError } from '../core/errors.js';
+import { RookeryError, withoutStack } from '../core/errors.js';
 import { invalidMetadata, type Metadata } from '../core/metadata.js';
 import type { WireLimits } from './frame.js';
 import type { FrameWriter } from './frame-writer.js';
@@ -59,11 +59,8 @@ export function readMetadata(bytes: Buffer, start: number, end: number, limits: 
 }
 
 function tooManyKeys(limit: number): RookeryError {
-  return new RookeryError(
-    'METADATA_INVALID',
-    `the instance accepts ${limit} metadata keys and no more; send fewer, or raise its limits`,
-    { outcome: 'refused' },
-  );
+  const message = `the instance accepts ${limit} metadata keys and no more; send fewer, or raise its limits`;
+  return withoutStack(() => new RookeryError('METADATA_INVALID', message, { outcome: 'refused' }));
 }
 
 export function malformed(problem: string): RookeryError {

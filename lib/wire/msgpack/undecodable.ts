@@ -1,8 +1,9 @@
-import { RookeryError } from '../../core/errors.js';
+import { RookeryError, withoutStack } from '../../core/errors.js';
 
 /** @returns the `DECODE_FAILED` that says what is wrong with the body */
 export function undecodable(why: string, cause?: unknown): RookeryError {
-  return new RookeryError('DECODE_FAILED', `the body is not msgpack that can be read here: ${why}`, { cause });
+  const message = `the body is not msgpack that can be read here: ${why}`;
+  return withoutStack(() => new RookeryError('DECODE_FAILED', message, { cause }));
 }
 
 export function truncated(): RookeryError {

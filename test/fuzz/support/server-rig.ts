@@ -1,5 +1,6 @@
 import { TimerWheel } from '../../../lib/core/timer-wheel.js';
 import { ServerBudgets } from '../../../lib/transport/byte-budget.js';
+import { Turn } from '../../../lib/transport/turn.js';
 import type { IncomingCall } from '../../../lib/transport/incoming-call.js';
 import { KEEP_ALIVE_TIMES } from '../../../lib/transport/keep-alive.js';
 import { TRANSPORT_LIMITS } from '../../../lib/transport/limits.js';
@@ -62,6 +63,7 @@ export class ServerRig {
       wheel: this.wheel,
       keepAlive: KEEP_ALIVE_TIMES,
       budgets: new ServerBudgets(LIMITS.maxBufferedBytes),
+      turn: new Turn(),
       takeSlot: () => this.slotsTaken++ < 1_000,
       freeSlot: () => void this.slotsTaken--,
       onHandshakeFailed: () => 0,

@@ -9,6 +9,7 @@ import {
   RegistryError,
   RemoteError,
   RookeryError,
+  withoutStack,
   type Reason,
 } from '../../../lib/core/errors.js';
 
@@ -91,5 +92,18 @@ describe('RemoteError', () => {
       code: 'FAILED_PRECONDITION',
       data: { sku: 7 },
     });
+  });
+});
+
+describe('withoutStack', () => {
+  it('makes an error without frames, and leaves those made later theirs, also where it throws', () => {
+    const cheap = withoutStack(() => new RookeryError('DECODE_FAILED', 'why'));
+    expect(cheap.stack).not.toContain('    at ');
+    expect(cheap.message).toBe('why');
+    const failing = (): never => {
+      throw new Error('no error to be had');
+    };
+    expect(() => withoutStack(failing)).toThrow('no error to be had');
+    expect(new RookeryError('DECODE_FAILED', 'why').stack).toContain('    at ');
   });
 });
