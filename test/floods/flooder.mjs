@@ -189,8 +189,8 @@ class Line {
   }
 }
 
-process.on('message', async ({ id, plan }) => {
-  process.send({ id, ...(await new Flood(plan).run()) });
+process.on('message', ({ id, plan }) => {
+  void new Flood(plan).run().then((result) => process.send({ id, ...result }));
 });
 process.on('disconnect', () => process.exit());
 process.send({ isReady: true });
