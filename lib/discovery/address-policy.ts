@@ -24,7 +24,7 @@ const DENIED: readonly (readonly [network: string, prefix: number])[] = [
 
 /** Which hosts may be connected to. IPv4-mapped IPv6 addresses are judged by the IPv4 rules. */
 export class AddressPolicy {
-  private readonly denied = blockList(DENIED);
+  private readonly denied = deniedRanges();
   private readonly allowed: BlockList;
   private readonly folders: readonly string[];
 
@@ -65,6 +65,13 @@ export class AddressPolicy {
       ? undefined
       : `the Unix socket ${path} is in none of the folders of discovery.allowUnixSockets; where that is meant, list its folder there`;
   }
+}
+
+let denied: BlockList | undefined;
+
+/** One for all: it takes some memory, and every client has policies. */
+function deniedRanges(): BlockList {
+  return (denied ??= blockList(DENIED));
 }
 
 function blockList(ranges: readonly (readonly [string, number])[]): BlockList {
