@@ -43,8 +43,8 @@ export class FrameSocket implements ByteHolder {
   /** Until when, at the latest, that is so. */
   silenceEndsAtMs = 0;
 
-  /** Calls that may still be taken from the peer in this turn of the event loop; counted by the owner. */
-  callsThisTurn = 0;
+  /** Calls that may still be taken from the peer in this turn of the event loop. */
+  private callsThisTurn = 0;
   /** More waits for the peer than the send buffer is meant to hold. */
   isBackedUp = false;
 
@@ -139,8 +139,13 @@ export class FrameSocket implements ByteHolder {
     this.socket.pause();
   }
 
+  /** A call, or a frame that costs as much in numbers, was read. */
+  countTowardsTurn(): void {
+    if (--this.callsThisTurn === 0) this.endTurn();
+  }
+
   /** Goes on with what has arrived, and reads on, in the next turn of the event loop. */
-  endTurn(): void {
+  private endTurn(): void {
     this.decoder.hold();
     this.socket.pause();
     setImmediate(this.beginTurn);

@@ -65,7 +65,7 @@ export class IncomingCalls {
   ): void {
     const { head, context, link } = this;
     this.guard.calls++;
-    if (--link.callsThisTurn === 0) link.endTurn();
+    link.countTowardsTurn();
     const wantsReply = kind === 'message' || (flags & Flag.ACK) !== 0;
     if (wantsReply !== (callId !== 0) || callId > MAX_CALL_ID || this.byId.has(callId)) {
       throw malformed(`call id ${callId} is not free or not allowed here`);
@@ -96,6 +96,7 @@ export class IncomingCalls {
 
   onCancel(code: number, callId: number): void {
     const { guard, link } = this;
+    link.countTowardsTurn();
     const call = this.byId.get(callId);
     if (call === undefined) return guard.onIdleFrame(link.lastReadAtMs, link.silentForMs);
     const isForDeadline = code === CancelCode.DEADLINE && call.deadlineAtMs - link.lastReadAtMs < DEADLINE_SLACK_MS;
@@ -107,9 +108,12 @@ export class IncomingCalls {
   /** What comes back was sent before, so credit never grows beyond the window; a stream that has ended needs none. */
   onCredit(callId: number, creditBytes: number): void {
     if (creditBytes === 0) throw malformed('a CREDIT of nothing');
+    const { link } = this;
     const call = this.byId.get(callId);
-    if (call === undefined || creditBytes < SMALL_CREDIT_BYTES)
-      this.guard.onIdleFrame(this.link.lastReadAtMs, this.link.silentForMs);
+    if (call === undefined || creditBytes < SMALL_CREDIT_BYTES) {
+      link.countTowardsTurn();
+      this.guard.onIdleFrame(link.lastReadAtMs, link.silentForMs);
+    }
     call?.addCredit(creditBytes);
   }
 

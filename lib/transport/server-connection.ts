@@ -177,6 +177,7 @@ export class ServerConnection implements FrameSocketOwner {
     if (type < FIRST_OPTIONAL_TYPE && type !== FrameType.PONG && type !== FrameType.GOAWAY)
       throw malformed(`a frame of type ${type} where none may come`);
     if (type === FrameType.PONG) this.calls?.onPong(callId);
+    this.link.countTowardsTurn();
     this.guard.onIdleFrame(this.link.lastReadAtMs, this.link.silentForMs);
   }
 

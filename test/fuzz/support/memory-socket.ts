@@ -73,3 +73,9 @@ export class MemorySocket extends EventEmitter {
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/** The same, and until everything that has arrived had its turn of the event loop. */
+export async function settledTurns(socket: MemorySocket): Promise<void> {
+  do await settled();
+  while (socket.isOpen && socket.isPaused());
+}

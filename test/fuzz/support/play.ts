@@ -1,7 +1,7 @@
 import type { FakeClock } from '../../../lib/testing/fake-clock.js';
 import { asFinding, repeat } from './corpus.js';
 import type { Draw } from './draw.js';
-import { settled, type MemorySocket } from './memory-socket.js';
+import { settled, settledTurns, type MemorySocket } from './memory-socket.js';
 import { chunked } from './mutate.js';
 import { typed } from './oracles.js';
 
@@ -35,7 +35,7 @@ async function play(run: Playable, stages: readonly (readonly Buffer[])[]): Prom
   const { socket } = run;
   for (const chunks of stages) {
     for (const chunk of chunks) socket.feed(chunk);
-    await settled();
+    await settledTurns(socket);
     // Whoever is told goodbye leaves.
     if (!socket.isOpen) socket.destroy();
     run.afterStage();

@@ -2,7 +2,7 @@ import { SharedSecret } from '../../../lib/wire/auth.js';
 import { FrameType, PREFACE } from '../../../lib/wire/frame.js';
 import { frame, u32, type Frame } from '../../wire/support/raw-peer.js';
 import { floodOf } from './flood.js';
-import { settled } from './memory-socket.js';
+import { settled, settledTurns } from './memory-socket.js';
 import { typed } from './oracles.js';
 import { callBytes, HELLOS, ODD_FRAMES, type ServerCommand } from './server-commands.js';
 import { ServerModel } from './server-model.js';
@@ -41,7 +41,7 @@ export class ServerTrial {
     this.hasAwaited = (this.hasAwaited && model.lastReadMs < model.nowMs) || wasAwaiting;
     rig.told.length = 0;
     this.act(command, bytes, job);
-    await settled();
+    await settledTurns(rig.socket);
     // What is read after a silence waits until all that has arrived is read.
     if (command.do === 'call' && model.nowMs > 0) for (let turn = 0; turn < 4; turn++) await settled();
     if (command.do === 'pass') await this.letSilenceEnd(wasAwaiting);
