@@ -85,7 +85,7 @@ export function growth(workOn: (bytes: number) => () => void, bytes: number, dou
   let found = Infinity;
   const startMs = performance.now();
   const hasTime = () => performance.now() - startMs < PATIENCE_MS;
-  for (let round = 0; round < 16 && (round < 3 || (found > limit && hasTime())); round++) {
+  for (let round = 0; round < 3 || (found > limit && hasTime()); round++) {
     leastInParts = Math.min(leastInParts, cpuMs(inParts));
     leastAtOnce = Math.min(leastAtOnce, cpuMs(large));
     found = 2 * (leastAtOnce / leastInParts) ** (1 / doublings);
